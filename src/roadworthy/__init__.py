@@ -1,0 +1,1 @@
+"""Acceptance of segmentation networks on accelerators: card -> case -> record -> verdict -> table."""

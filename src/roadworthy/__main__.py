@@ -1,0 +1,289 @@
+"""The command line: figures on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from roadworthy import card as cards
+from roadworthy import soc as chips
+from roadworthy.card import ModelCard
+from roadworthy.case import Case
+from roadworthy.problem import Problem, Unavailable
+
+if TYPE_CHECKING:
+    from roadworthy.pipeline import Progress as Callback
+    from roadworthy.train import Step
+
+USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 on success, 1 on stale tables, 2 on bad input, 4 where the chip asked for is not there."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.verb(options) or 0)
+    except Unavailable as problem:
+        print(f"roadworthy: {problem}", file=sys.stderr)
+        return CHIP_IS_MISSING
+    except Problem as problem:
+        print(f"roadworthy: {problem}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("roadworthy: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def doctor(options: argparse.Namespace) -> None:
+    """What this machine can run, what is missing for the rest, how to get it."""
+    from roadworthy import runtimes  # noqa: PLC0415  every verb loads what it needs
+
+    reasons = {}
+    for chip in chips.socs().values():
+        for card in _cards(options).values():
+            case = Case(card, chip, 1)
+            reasons.setdefault((chip.name, case.runtime), runtimes.missing(case))
+    if options.json:
+        print(json.dumps([{"soc": s, "runtime": r, "missing": why} for (s, r), why in reasons.items()]))
+        return
+    for (name, runtime), why in reasons.items():
+        print(f"{'ok     ' if why is None else 'missing'}  {name:16} {runtime:12} {why or ''}".rstrip())
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Write the sample data set."""
+    from roadworthy import pipeline  # noqa: PLC0415
+
+    if options.folder.exists() and any(options.folder.iterdir()):
+        raise Problem(f"{options.folder}: the folder is not empty; name a new one")
+    with _progress("drawing frames") as progress:
+        pipeline.write_sample(options.folder, options.split, options.frames, progress)
+    print(options.folder)
+
+
+def preprocess(options: argparse.Namespace) -> None:
+    """Write the network's input: one .bin file for a photograph, or a folder of them for a data set."""
+    from roadworthy import pipeline  # noqa: PLC0415
+
+    card = _card(options)
+    with _progress("pre-processing") as progress:
+        pipeline.write_inputs(card, options.source, options.out, progress)
+
+
+def score(options: argparse.Namespace) -> None:
+    """mIoU of a folder of result files."""
+    from roadworthy import pipeline  # noqa: PLC0415
+
+    card = _card(options)
+    dataset = pipeline.open_data(options.data, card)
+    if options.order:
+        dataset = pipeline.in_order(dataset, options.order)
+    with _progress("scoring") as progress:
+        evaluation = pipeline.score_results(card, options.results, dataset, progress)
+    _print_scores(card, evaluation, options)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """The streaming accuracy run without pytest."""
+    from roadworthy import evidence, pipeline  # noqa: PLC0415
+
+    case = Case(_card(options), chips.find(options.soc), options.batch)
+    with _progress("frames") as progress:
+        run = evidence.Run(options.out or pipeline.run_folder(), options.data, options.weights, progress)
+        evaluation = run.evaluation(case)
+        run.accuracy(case)
+    print(f"records: {run.out}/records.jsonl", file=sys.stderr)
+    _print_scores(case.card, evaluation, options)
+
+
+def export(options: argparse.Namespace) -> None:
+    """ONNX after surgery, with its ledger beside it."""
+    from roadworthy import pipeline  # noqa: PLC0415
+
+    card = _card(options)
+    weights = pipeline.weights_file(card, options.weights)
+    ledger = pipeline.deliver_graph(card, weights, pipeline.open_data(options.data, card), options.out)
+    for entry in ledger:
+        print(f"{entry.name}: {len(entry.touched)} touched: {', '.join(entry.touched)}")
+        print(f"  sha256 {entry.before} -> {entry.after}")
+        print(f"  on {entry.frames} frames: {entry.agreement:.4%} of pixels agree, mIoU {entry.miou_delta:+.6f}")
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train a network and save its weights."""
+    from roadworthy import pipeline  # noqa: PLC0415
+    from roadworthy import train as trainer  # noqa: PLC0415
+
+    card = _card(options)
+    plan = trainer.Plan(
+        epochs=options.epochs,
+        batch=options.batch,
+        crop=options.crop,
+        max_steps=options.max_steps,
+        rate=options.rate,
+        seed=options.seed,
+    )
+    with _progress("drawing frames") as progress:
+        dataset = pipeline.open_data(options.data, card, "train", progress)
+    out = options.out / f"{card.key}.safetensors"
+    with _bar() as bar:
+        task = bar.add_task("training", total=plan.steps(len(dataset)))
+
+        def show(step: Step) -> None:
+            text = f"loss {step.loss:.3f}  rate {step.rate:.1e}  {step.frames_per_second:.1f} frames/s"
+            bar.update(task, completed=step.number, description=text)
+            if step.number % 100 == 0 and not bar.console.is_terminal:
+                bar.console.print(f"step {step.number}/{step.total}  {text}")
+
+        module = trainer.train(card, dataset, plan, show)
+    made_by = {"command": f"roadworthy {' '.join(sys.argv[1:])}", "commit": _commit(), "data": dataset.name}
+    trainer.save(module, out, plan, made_by)
+    print(out)
+
+
+def tables(options: argparse.Namespace) -> int:
+    """Render the records between the markers of a README, or check that they are there."""
+    from roadworthy import record  # noqa: PLC0415
+    from roadworthy import tables as renderer  # noqa: PLC0415
+
+    records = record.read_folder(options.records)
+    found = list(_cards(options).values())
+    if options.write:
+        renderer.write(options.readme, found, records)
+        return 0
+    difference = renderer.check(options.readme, found, records)
+    print(difference, end="")
+    if difference:
+        print(f"{options.readme} is stale; `roadworthy tables --write` renders it anew", file=sys.stderr)
+    return int(bool(difference))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="roadworthy", description="Acceptance of segmentation networks.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    models = argparse.ArgumentParser(add_help=False)
+    models.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="more model cards")
+
+    def verb(function: Any, *, card: bool = True) -> argparse.ArgumentParser:
+        text = function.__doc__.rstrip(".")
+        found = verbs.add_parser(function.__name__, help=text, description=text, parents=[models])
+        found.set_defaults(verb=function)
+        if card:
+            found.add_argument("model", metavar="MODEL", help="key of a card, such as erfnet")
+        return found
+
+    verb(doctor, card=False).add_argument("--json", action="store_true")
+
+    add = verb(sample, card=False).add_argument
+    add("folder", type=Path, metavar="DIR")
+    add("--split", choices=("train", "val"), default="val")
+    add("--frames", type=_positive, default=24)
+
+    add = verb(preprocess).add_argument
+    add("source", type=Path, metavar="IMAGE_OR_DATA")
+    add("out", type=Path, metavar="OUT")
+
+    add = verb(score).add_argument
+    add("results", type=Path, metavar="RESULT_DIR")
+    add("--data", required=True, metavar="DIR")
+    add("--order", type=Path, metavar="FILE", help="frame stems, one a line")
+    _add_scores(add)
+
+    add = verb(evaluate).add_argument
+    add("--data", default="sample", metavar="DIR")
+    add("--weights", type=Path, metavar="FILE")
+    add("--soc", default="cpu", metavar="CHIP")
+    add("--batch", type=_positive, default=1, metavar="N")
+    add("--out", type=Path, metavar="DIR", help="folder of the records")
+    _add_scores(add)
+
+    add = verb(export).add_argument
+    add("out", type=Path, metavar="OUT.onnx")
+    add("--weights", type=Path, metavar="FILE")
+    add("--data", default="sample", metavar="DIR", help="frames that show what surgery did to class maps")
+
+    add = verb(train).add_argument
+    add("--data", default="sample", metavar="DIR")
+    add("--out", type=Path, default=Path("trained"), metavar="DIR")
+    add("--epochs", type=_positive, default=40)
+    add("--batch", type=_positive, default=4)
+    add("--crop", type=_positive, default=256, metavar="H", help="height of a crop twice as wide")
+    add("--max-steps", type=_positive)
+    add("--rate", type=float, default=1e-3)
+    add("--seed", type=int, default=0)
+
+    tabled = verb(tables, card=False)
+    mode = tabled.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--write", action="store_true")
+    mode.add_argument("--check", action="store_true")
+    tabled.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE")
+    tabled.add_argument("--records", type=Path, default=Path("reports/records"), metavar="DIR")
+    return parser
+
+
+def _add_scores(add: Any) -> None:
+    add("--convention", default="card", metavar="NAME", help="how mIoU is averaged: card (default), a name, or all")
+    add("--json", action="store_true", help="print one JSON object")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _cards(options: argparse.Namespace) -> dict[str, ModelCard]:
+    return cards.find([cards.builtin_models(), *options.models])
+
+
+def _card(options: argparse.Namespace) -> ModelCard:
+    found = _cards(options)
+    if options.model not in found:
+        raise Problem(f"{options.model}: there is no such model; known: {', '.join(found)}")
+    return found[options.model]
+
+
+def _print_scores(card: ModelCard, evaluation: Any, options: argparse.Namespace) -> None:
+    from roadworthy import pipeline  # noqa: PLC0415
+
+    rows = pipeline.scores(card, evaluation, options.convention)
+    if options.json:
+        print(json.dumps(rows if options.convention == "all" else rows[0]))
+        return
+    for row in rows:
+        print(f"{row['convention']}: mIoU {row['miou']:.6f} (pooled {row['pooled_miou']:.6f}), {row['frames']} frames")
+        if options.convention != "all":
+            for name, value in zip(row["classes"], row["iou"], strict=True):
+                print(f"  {name:14} {'-' if value is None else f'{value:.6f}'}")
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callback]:
+    with _bar() as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _commit() -> str:
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, check=False, text=True)  # noqa: S607
+    return git.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The user's cache folder: things made once, under a name that says their content, shared by runs at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from roadworthy.problem import Problem
+
+VARIABLE = "ROADWORTHY_CACHE"
+
+
+def folder() -> Path:
+    """The cache folder: `$ROADWORTHY_CACHE`, else the user's own."""
+    chosen = os.environ.get(VARIABLE)
+    return Path(chosen) if chosen else platformdirs.user_cache_path("roadworthy")
+
+
+def made(kind: str, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder `kind/name`, filled by `make(folder)` on first use.
+
+    A second run that asks meanwhile waits for the first; a run that dies leaves nothing that looks finished.
+    Raises Problem where the folder cannot be written.
+    """
+    target = folder() / kind / name
+    if target.is_dir():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / f"{name}.lock"):
+            if not target.is_dir():
+                part = Path(tempfile.mkdtemp(prefix=f"{name}.part-", dir=target.parent))
+                try:
+                    make(part)
+                    part.rename(target)
+                finally:
+                    shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise Problem(f"{target}: cannot be made ({error.strerror}); {VARIABLE} names another cache folder") from error
+    return target

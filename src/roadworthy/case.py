@@ -1,0 +1,38 @@
+"""One cell to judge: card x chip x batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from roadworthy.card import ModelCard
+from roadworthy.soc import Soc
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model on one chip at one batch size."""
+
+    card: ModelCard
+    soc: Soc
+    batch: int
+
+    @property
+    def id(self) -> str:
+        """The test id and the row of every report, such as `erfnet-bs4-Ascend310P3`."""
+        return f"{self.card.key}-bs{self.batch}-{self.soc.name}"
+
+    @property
+    def runtime(self) -> str:
+        """The runtime that the card names for this chip, else the chip's own."""
+        return self.card.runtime.get(self.soc.name, self.soc.runtime)
+
+
+def expand(cards: Iterable[ModelCard], socs: Sequence[Soc], batches: Sequence[int] = ()) -> list[Case]:
+    """All cells: the batch sizes asked for, else those of the card up to the chip's limit."""
+    return [
+        Case(card, soc, batch)
+        for card in cards
+        for soc in socs
+        for batch in batches or [b for b in card.export.batches if soc.batches is None or b <= soc.batches]
+    ]

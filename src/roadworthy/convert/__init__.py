@@ -1,0 +1,1 @@
+"""Torch module -> ONNX -> ONNX after surgery."""

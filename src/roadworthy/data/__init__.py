@@ -1,0 +1,1 @@
+"""Folder -> frames -> float32 NCHW."""

@@ -1,0 +1,157 @@
+"""A folder in Cityscapes layout -> frames paired by name, in a fixed order, checked before a run starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadworthy.problem import Problem
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+IMAGE_SUFFIX = "_leftImg8bit.png"
+LABEL_KINDS = ("labelTrainIds", "labelIds")
+FULL_VAL = 500  # frames of the validation set that published figures are about
+ORIGIN_FILE = "roadworthy.json"  # names a data set that roadworthy made itself
+SHOWN = 20  # problems listed before "and N more"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One photograph and its label; `stem` such as `frankfurt_000001_057181` pairs everything about it."""
+
+    stem: str
+    image: Path
+    label: Path
+    label_kind: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frames of one split, sorted by stem. `origin` is `sample` where roadworthy drew them."""
+
+    root: Path
+    split: str
+    frames: tuple[Frame, ...]
+    origin: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Short name for headers and records."""
+        return self.origin or self.root.name
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def open_dataset(root: Path, split: str = "val", prefer: str = "labelTrainIds") -> Dataset:
+    """The frames of a split, labels of the preferred kind where present, else of the other kind.
+
+    Raises Problem listing every photograph without a label, or saying that there is no photograph.
+    """
+    folder = root / "leftImg8bit" / split
+    images = sorted(folder.glob(f"*/*{IMAGE_SUFFIX}"), key=lambda path: path.name)
+    if not images:
+        raise Problem(
+            f"{root}: no photographs; a Cityscapes folder holds leftImg8bit/{split}/<city>/*{IMAGE_SUFFIX} "
+            f"and gtFine/{split}/<city>/*_gtFine_labelIds.png or *_gtFine_labelTrainIds.png"
+        )
+    frames, problems = [], []
+    seen: dict[str, Path] = {}
+    for image in images:
+        stem = image.name.removesuffix(IMAGE_SUFFIX)
+        if stem in seen:
+            problems.append(f"{image}: the name is taken by {seen[stem]}; results are paired by name")
+        seen[stem] = image
+        labels = {
+            kind: root / "gtFine" / split / image.parent.name / f"{stem}_gtFine_{kind}.png"
+            for kind in sorted(LABEL_KINDS, key=lambda kind: kind != prefer)
+        }
+        found = [(kind, path) for kind, path in labels.items() if path.is_file()]
+        if found:
+            frames.append(Frame(stem, image, found[0][1], found[0][0]))
+        else:
+            problems.append(f"{labels[prefer]}: missing label of {image.name}")
+    _raise_all(root, problems)
+    return Dataset(root, split, tuple(frames), _origin(root))
+
+
+def check(dataset: Dataset, shape: tuple[int, ...]) -> str:
+    """The data set's digest after every file was read; `shape` is the network's (channels, height, width).
+
+    Raises Problem listing all frames that cannot be scored: unreadable or truncated PNG, wrong mode, a label of
+    another size than its photograph, a photograph that does not shrink to the network's input.
+    """
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda frame: _check_frame(frame, shape), dataset.frames))
+    _raise_all(dataset.root, [problem for problems, _ in results for problem in problems])
+    if dataset.origin:  # drawn to the byte: the PNG encoder's version must not give it another name
+        return f"{dataset.name}/{len(dataset)}"
+    digest = hashlib.sha256("".join(digest for _, digest in results).encode()).hexdigest()
+    return f"{dataset.name}-{digest[:8]}/{len(dataset)}"
+
+
+def read_order(path: Path, dataset: Dataset) -> Dataset:
+    """The data set in the order of a file with one frame stem a line; every frame exactly once.
+
+    Raises Problem naming the first stem that is unknown, missing or there twice.
+    """
+    stems = path.read_text(encoding="utf-8").split()
+    by_stem = {frame.stem: frame for frame in dataset.frames}
+    for number, stem in enumerate(stems, 1):
+        if stem not in by_stem or stem in stems[: number - 1]:
+            word = "is there twice" if stem in by_stem else f"is not a frame of {dataset.root}"
+            raise Problem(f"{path}:{number}: {stem!r} {word}")
+    if missing := [stem for stem in by_stem if stem not in set(stems)]:
+        raise Problem(f"{path}: {len(missing)} frames are missing, first {missing[0]!r}; every frame must be there")
+    return Dataset(dataset.root, dataset.split, tuple(by_stem[stem] for stem in stems), dataset.origin)
+
+
+def _check_frame(frame: Frame, shape: tuple[int, ...]) -> tuple[list[str], str]:
+    sizes, digests, problems = {}, [], []
+    for path, modes in ((frame.image, ("RGB",)), (frame.label, ("L", "P"))):
+        try:
+            image = _verified(path)
+        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken chunk
+            problems.append(f"{path}: unreadable PNG ({error})")
+            continue
+        if image.mode not in modes:
+            problems.append(f"{path}: the mode is {image.mode}; it must be {modes[0]}, 8 bit")
+        sizes[path] = image.size
+        digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    if len(sizes) == len((frame.image, frame.label)):
+        (width, height), label = sizes[frame.image], sizes[frame.label]
+        if label != (width, height):
+            problems.append(f"{frame.label}: {label[0]}x{label[1]}, but its photograph is {width}x{height}")
+        if width * shape[1] != height * shape[2] or height < shape[1]:
+            right = f"{shape[2]}x{shape[1]} or larger in the same proportion"
+            problems.append(f"{frame.image}: {width}x{height}; it must be {right}")
+    return problems, "".join(digests)
+
+
+def _verified(path: Path) -> Image.Image:
+    from PIL import Image  # noqa: PLC0415  pairing by name alone must not load Pillow
+
+    with Image.open(path) as image:
+        image.verify()  # reads every chunk and checks its CRC, decodes nothing
+        if image.format != "PNG":
+            raise OSError(f"it is {image.format}")
+    return image
+
+
+def _origin(root: Path) -> str | None:
+    path = root / ORIGIN_FILE
+    return str(json.loads(path.read_text(encoding="utf-8"))["name"]) if path.is_file() else None
+
+
+def _raise_all(root: Path, problems: list[str]) -> None:
+    if problems:
+        more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        lines = "\n  ".join(problems[:SHOWN])
+        raise Problem(f"{root}: {len(problems)} problems in this data set:\n  {lines}{more}")
+

@@ -1,0 +1,261 @@
+"""Where records come from: a run on this machine, or the figures that the guides publish."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roadworthy import fingerprint, measure, pipeline, record, runtimes
+from roadworthy.card import ModelCard
+from roadworthy.case import Case
+from roadworthy.convert import ledger
+from roadworthy.data import cityscapes
+from roadworthy.data.cityscapes import Dataset
+from roadworthy.pipeline import Evaluation, Graph, Progress
+from roadworthy.problem import BadOutput, OutOfMemory, Problem, Unavailable
+from roadworthy.record import Record
+from roadworthy.runtimes import Session
+from roadworthy.score import miou
+
+PACKAGES = ("roadworthy", "torch", "onnx", "onnxruntime", "numpy", "pillow", "imagecodecs")
+
+Collect = Callable[[Callable[[], object], float], Sequence[float]]
+
+
+class Evidence(Protocol):
+    """What the gates are given."""
+
+    records: list[Record]
+    out: Path | None
+
+    def accuracy(self, case: Case) -> list[Record]:
+        """Records of mIoU."""
+        ...
+
+    def throughput_of_chips(self, case: Case) -> list[Record]:
+        """Records of throughput of the case's model: of its chip at every batch size, and of the chips to compare with."""
+        ...
+
+
+class Published:
+    """The guides' own figures."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.out = None
+
+    def accuracy(self, case: Case) -> list[Record]:
+        """The guide's mIoU on the case's chip; it holds for all batch sizes."""
+        return [r for r in case.card.published() if r.metric == "miou" and r.soc == case.soc.name]
+
+    def throughput_of_chips(self, case: Case) -> list[Record]:
+        """All throughput that the guide publishes."""
+        return [r for r in case.card.published() if r.metric == "throughput"]
+
+
+class Run:
+    """One run on this machine: what it judges, what it has evaluated so far, and the folder of its records.
+
+    Every record is on disk as soon as it is known, so that an interrupted run loses nothing.
+    """
+
+    def __init__(self, out: Path, data: str, weights: Path | None, progress: Progress | None = None) -> None:
+        self.out: Path | None = out
+        self.records: list[Record] = []
+        self._folder, self._data, self._weights, self._progress = out, data, weights, progress
+        self._memo: dict[tuple[Any, ...], Any] = {}
+
+    def dataset(self, card: ModelCard) -> tuple[Dataset, str]:
+        """The data set with the card's kind of label, every frame checked, and its name with digest."""
+
+        def opened() -> tuple[Dataset, str]:
+            dataset = pipeline.open_data(self._data, card, progress=self._progress)
+            return dataset, cityscapes.check(dataset, card.input.shape)
+
+        found: tuple[Dataset, str] = self._once(("data", card.scoring.labels, card.input.shape), opened)
+        return found
+
+    def weights(self, card: ModelCard) -> Path:
+        """The checkpoint that the run judges."""
+        return pipeline.weights_file(card, self._weights)
+
+    def graph(self, card: ModelCard) -> Graph:
+        """The card's network with this run's weights as ONNX."""
+        graph: Graph = self._once(("graph", card.key), lambda: pipeline.prepare(card, self.weights(card)))
+        return graph
+
+    def open_session(self, case: Case) -> Session:
+        """A session of the case's runtime on the graph after surgery; raises Unavailable where this machine cannot."""
+        if reason := runtimes.missing(case):
+            raise Unavailable(f"{case.soc.name} cannot run here: {reason}")
+        runtime = runtimes.find(case.runtime)
+        artifact = runtime.build(case, self.graph(case.card).files[-1], self.weights(case.card))
+        return runtime.open_session(artifact, case)
+
+    def evaluation(self, case: Case) -> Evaluation:
+        """All frames of the data set through the case's session, once a run."""
+
+        def evaluated() -> Evaluation:
+            return pipeline.evaluate(case, self.open_session(case), self.dataset(case.card)[0], progress=self._progress)
+
+        evaluation: Evaluation = self._once(("evaluation", case.id), evaluated)
+        return evaluation
+
+    def accuracy(self, case: Case) -> list[Record]:
+        """mIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records."""
+
+        def scored() -> list[Record]:
+            evaluation, (dataset, _) = self.evaluation(case), self.dataset(case.card)
+            if evaluation.stems != tuple(frame.stem for frame in dataset.frames):
+                found = len(evaluation.stems)
+                raise BadOutput(f"{case.id}: the {found} frames scored are not the {len(dataset)} of the data set in order")
+            path = self._samples(case, "matrices", stems=np.asarray(evaluation.stems), matrices=evaluation.matrices)
+            pooled = miou.pooled(evaluation.matrices)
+            figures = {"miou": pipeline.score(case.card, evaluation).miou, "pooled_miou": pooled.miou}
+            return [self._record(case, m, v, evaluation, samples=path) for m, v in figures.items()]
+
+        return self._kept(case, "miou", scored)
+
+    def batch_agreement(self, case: Case) -> list[Record]:
+        """Share of pixels that have the class they have at batch 1, in the worst frame."""
+
+        def compared() -> list[Record]:
+            many = self.evaluation(case)
+            share = pipeline.same_pixels(self.evaluation(replace(case, batch=1)), many)
+            return [self._record(case, "agreement.batch", share, many)]
+
+        return self._kept(case, "agreement.batch", compared)
+
+    def parity(self, case: Case) -> list[Record]:
+        """Share of pixels on which the graph, exported and operated, agrees with the torch module; writes the ledger."""
+
+        def compared() -> list[Record]:
+            weights, (dataset, _) = self.weights(case.card), self.dataset(case.card)
+            found = pipeline.parity(case, self.graph(case.card), weights, dataset)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            ledger.write(found.ledger, self._folder / f"{case.card.key}-{case.soc.name}.ledger.json")
+            return [
+                self._record(case, metric, pipeline.same_pixels(found.module, graph), graph)
+                for metric, graph in (("agreement.exported", found.graphs[0]), ("agreement.operated", found.graphs[-1]))
+            ]
+
+        return self._kept(replace(case, batch=1), "agreement.operated", compared)
+
+    def throughput(self, case: Case, collect: Collect) -> list[Record]:
+        """Images/s and latency of a warm session on random input.
+
+        `collect(call, seconds)` calls and returns the seconds of each call; `seconds` is what one call takes about.
+        A session that does not become steady gives one record without a value.
+        """
+
+        def measured() -> list[Record]:
+            session = self.open_session(case)
+            frames = np.random.default_rng(0).random((case.batch, *case.card.input.shape), np.float32)
+
+            def call() -> object:
+                return session.run(frames)
+
+            warm = measure.warm_up(call)
+            if not warm.steady:
+                lost = self._record(case, "throughput", None, session, clock="wall", detail=warm.because)
+                return [lost]
+            samples = list(collect(call, warm.windows[-1]))
+            speed = measure.speed(samples, case.batch)
+            path = self._samples(case, "seconds", seconds=np.asarray(samples))
+            figures = {
+                "throughput": speed.images_per_second,
+                "latency.median": speed.median_ms,
+                "latency.p95": speed.p95_ms,
+            }
+            return [self._record(case, m, v, session, clock="wall", samples=path) for m, v in figures.items()]
+
+        return self._kept(case, "throughput", measured)
+
+    def throughput_of_chips(self, case: Case) -> list[Record]:
+        """All throughput that the guide publishes: what a chip is compared with."""
+        return Published().throughput_of_chips(case)
+
+    def _kept(self, case: Case, metric: str, step: Callable[[], list[Record]]) -> list[Record]:
+        def done() -> list[Record]:
+            try:
+                records = step()
+            except OutOfMemory as error:
+                records = [self._record(case, metric, None, outcome="oom", detail=str(error))]
+            except BadOutput as error:
+                records = [self._record(case, metric, None, outcome="crash", detail=str(error))]
+            record.append(self._folder / "records.jsonl", records)
+            self.records += records
+            return records
+
+        records: list[Record] = self._once((metric, case.id), done)
+        return records
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]
+
+    def _record(
+        self, case: Case, metric: str, value: float | None, ran: Session | Evaluation | None = None, **more: Any
+    ) -> Record:
+        weights = self.weights(case.card)
+        data, frames = None, None
+        if metric in ("miou", "pooled_miou") or metric.startswith("agreement."):
+            dataset, data = self.dataset(case.card)
+            frames = len(ran.stems) if isinstance(ran, Evaluation) else len(dataset)
+        if value is None:
+            more.setdefault("outcome", "unstable")
+        return Record(
+            model=case.card.key,
+            soc=case.soc.name,
+            batch=case.batch,
+            metric=metric,
+            value=value,
+            source="sample" if data is not None and data.startswith(pipeline.SAMPLE) else "measured",
+            runtime=case.runtime,
+            provider=ran.provider if ran else None,
+            data=data,
+            frames=frames,
+            weights=f"{weights.name}@{fingerprint.of_file(weights)}",
+            when=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            environment=environment(ran.threads if ran else None),
+            **more,
+        )
+
+    def _samples(self, case: Case, kind: str, **arrays: NDArray[Any]) -> str:
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S")
+        name = f"samples/{case.id}-{kind}-{now}.npz"
+        path = self._folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(path, **arrays)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise Problem(f"{path}: the samples could not be written ({error.strerror}); records are kept") from error
+        return name
+
+
+def environment(threads: int | None = None) -> dict[str, str]:
+    """What the figures of this process depend on."""
+    versions = {package: metadata.version(package) for package in PACKAGES}
+    here = {"python": platform.python_version(), "machine": platform.machine()}
+    return {**here, **versions, **({"threads": str(threads)} if threads else {})}
+
+
+def commit(evidence: Evidence, folder: Path) -> None:
+    """Add a run's records, with their samples, to the committed ones: `<model>.jsonl` and `samples/`."""
+    for row in evidence.records:
+        if row.samples and evidence.out:
+            (folder / "samples").mkdir(parents=True, exist_ok=True)
+            shutil.copy2(evidence.out / row.samples, folder / row.samples)
+    for model in dict.fromkeys(row.model for row in evidence.records):
+        record.append(folder / f"{model}.jsonl", [row for row in evidence.records if row.model == model])

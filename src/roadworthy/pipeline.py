@@ -1,0 +1,186 @@
+"""The order of steps: card -> torch -> ONNX -> surgery -> session -> frames -> matrices -> records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roadworthy import cache, fingerprint, network, runtimes
+from roadworthy.card import ModelCard
+from roadworthy.case import Case
+from roadworthy.convert import export, ledger
+from roadworthy.data import cityscapes, sample, stream
+from roadworthy.data.cityscapes import Dataset
+from roadworthy.problem import BadOutput, Problem, Unavailable
+from roadworthy.runtimes import Session
+from roadworthy.score import agreement, miou, postprocess
+
+SAMPLE = "sample"
+SAMPLE_VAL = 24
+SAMPLE_TRAIN = 160
+KEPT_MAPS = 9  # frames whose class maps are held to be compared pixel by pixel
+PARITY_FRAMES = 3  # frames on which graphs are compared with the torch module
+
+Progress = Callable[[int, int], None]  # frames done, frames in all
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The network as ONNX: as exported, and after each pass of surgery, with the ledger of the passes."""
+
+    files: tuple[Path, ...]
+    ledger: tuple[ledger.Entry, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every frame scored: matrices (N, 19, 20) in the order of `stems`, class maps of the first frames."""
+
+    stems: tuple[str, ...]
+    matrices: NDArray[np.int64]
+    maps: tuple[NDArray[np.uint8], ...]
+    provider: str
+    threads: int
+
+
+def sample_data(split: str = "val", frames: int = SAMPLE_VAL, progress: Progress | None = None) -> Path:
+    """The drawn data set in the user's cache, made on first use."""
+
+    def draw(folder: Path) -> None:
+        write_sample(folder, split, frames, progress)
+
+    return cache.made(SAMPLE, f"v{sample.VERSION}-{split}-{frames}", draw)
+
+
+def write_sample(folder: Path, split: str, frames: int, progress: Progress | None = None) -> None:
+    """Draw frames of the sample data set into a Cityscapes folder that says where it comes from."""
+    sample.write(folder, split, frames, (lambda done: progress(done, frames)) if progress else None)
+    origin = {"name": f"{SAMPLE}-v{sample.VERSION}"}
+    (folder / cityscapes.ORIGIN_FILE).write_text(json.dumps(origin) + "\n", encoding="utf-8")
+
+
+def open_data(name: str, card: ModelCard, split: str = "val", progress: Progress | None = None) -> Dataset:
+    """The data set of a folder, or the `sample` data set."""
+    frames = SAMPLE_VAL if split == "val" else SAMPLE_TRAIN
+    root = sample_data(split, frames, progress) if name == SAMPLE else Path(name)
+    return cityscapes.open_dataset(root, split, card.scoring.labels)
+
+
+def weights_file(card: ModelCard, given: Path | None) -> Path:
+    """The checkpoint given, else the sample weights beside the card; raises Unavailable where there is neither."""
+    if given is not None:
+        return given
+    if card.sample is None:
+        raise Unavailable(f"{card.key} ships no weights; --weights FILE takes {card.weights}, see {card.source.url}")
+    return card.path.parent / card.sample.weights
+
+
+def prepare(card: ModelCard, weights: Path) -> Graph:
+    """Export and operate, once for the same card, weights and tools (kept in the cache)."""
+    module = network.load(card, weights)
+
+    def make(folder: Path) -> None:
+        export.export(module, card, folder / "exported.onnx")
+        steps = ledger.operate(card, folder / "exported.onnx")
+        ledger.write([entry for entry, _ in steps], folder / "ledger.json")
+        names = ["exported.onnx", *(path.name for _, path in steps)]
+        (folder / "files.json").write_text(json.dumps(names), encoding="utf-8")
+
+    parts = [asdict(card.net), asdict(card.input), asdict(card.export), [dict(step) for step in card.surgery]]
+    code = fingerprint.of_file(card.path.parent / "net.py")
+    tools = [metadata.version(package) for package in ("torch", "onnx", "roadworthy")]
+    key = fingerprint.of_value([parts, code, fingerprint.of_file(weights), tools])
+    folder = cache.made("graphs", f"{card.key}-{key}", make)
+    names = json.loads((folder / "files.json").read_text(encoding="utf-8"))
+    return Graph(tuple(folder / name for name in names), tuple(ledger.read(folder / "ledger.json")))
+
+
+def evaluate(
+    case: Case, session: Session, dataset: Dataset, keep: int = KEPT_MAPS, progress: Progress | None = None
+) -> Evaluation:
+    """Stream all frames through a session and score them; nothing per frame stays but a matrix.
+
+    Raises BadOutput naming case and frame where an output holds NaN, OutOfMemory where the batch does not fit.
+    """
+    matrices: list[NDArray[np.int64]] = []
+    maps: list[NDArray[np.uint8]] = []
+    stems: list[str] = []
+    for batch in stream.batches(case.card, dataset, case.batch):
+        output = session.run(batch.inputs)[0]
+        if len(output) != case.batch:
+            raise BadOutput(f"{case.id}: {len(output)} outputs for a batch of {case.batch}")
+        for frame, label, scores in zip(batch.frames, batch.labels, output, strict=False):  # padding is behind them
+            kept = np.empty(label.shape, np.uint8) if len(maps) < keep else None
+            try:
+                matrices.append(postprocess.tally(scores, label, kept))
+            except BadOutput as error:
+                raise BadOutput(f"{case.id}: frame {frame.stem}: {error}") from error
+            stems.append(frame.stem)
+            if kept is not None:
+                maps.append(kept)
+        if progress:
+            progress(len(stems), len(dataset))
+    return Evaluation(tuple(stems), np.stack(matrices), tuple(maps), session.provider, session.threads)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Evaluations of a few frames by the torch module and by every graph, exported and after each pass."""
+
+    module: Evaluation
+    graphs: tuple[Evaluation, ...]
+    ledger: tuple[ledger.Entry, ...]  # with the effect of each pass on the class maps
+
+
+def parity(case: Case, graph: Graph, weights: Path, dataset: Dataset) -> Parity:
+    """The first frames through the torch module and through every graph of the case, one at a time."""
+    case = replace(case, batch=1)
+    few = replace(dataset, frames=dataset.frames[:PARITY_FRAMES])
+    eager, runtime = runtimes.find("eager"), runtimes.find(case.runtime)
+    module = evaluate(case, eager.open_session(eager.build(case, graph.files[0], weights), case), few)
+    graphs = [
+        evaluate(case, runtime.open_session(runtime.build(case, file, weights), case), few) for file in graph.files
+    ]
+    entries = [
+        replace(
+            entry,
+            agreement=same_pixels(before, after),
+            miou_delta=score(case.card, after).miou - score(case.card, before).miou,
+            frames=len(few),
+        )
+        for entry, (before, after) in zip(graph.ledger, pairwise(graphs), strict=True)
+    ]
+    return Parity(module, tuple(graphs), tuple(entries))
+
+
+def same_pixels(a: Evaluation, b: Evaluation) -> float:
+    """Share of pixels with the same class in the frame where two evaluations agree least; 0 for unlike frames."""
+    if a.stems != b.stems:
+        return 0.0
+    return agreement.worst_frame((a.maps, b.maps), (a.matrices, b.matrices))
+
+
+def score(card: ModelCard, evaluation: Evaluation) -> miou.Score:
+    """The evaluation's mIoU by the card's convention."""
+    found: miou.Score = card.lookup(card.scoring.average, miou)(evaluation.matrices)
+    return found
+
+
+def plan(case: Case, data: str, weights: Path | None) -> list[str]:
+    """What a run of the case does, in order, as a person reads it; runs nothing."""
+    card = case.card
+    file = weights or (card.path.parent / card.sample.weights if card.sample else "FILE")
+    lines = [f"roadworthy export {card.key} --weights {file} {card.key}.onnx   # opset {card.export.opset}"]
+    for step in card.surgery:
+        lines.append(f"  surgery {step['pass']} " + " ".join(f"{k}={v}" for k, v in step.items() if k != "pass"))
+    reason = runtimes.missing(case)
+    lines.append(f"{case.runtime}: {reason}" if reason else runtimes.find(case.runtime).plan(case))
+    lines.append(f"roadworthy evaluate {card.key} --data {data} --weights {file} --soc {case.soc.name} --batch {case.batch}")
+    return lines

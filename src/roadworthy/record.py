@@ -1,0 +1,124 @@
+"""One number with its origin, and the append-only file that keeps such numbers.
+
+Format history of the JSON Lines file (one record a line):
+1 (2026-11): first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from roadworthy.problem import Problem
+
+SCHEMA_VERSION = 1
+
+Outcome = Literal["ok", "oom", "timeout", "crash", "unsupported", "unstable"]
+Origin = Literal["published", "measured", "emulated", "sample"]
+Clock = Literal["device", "wall"]
+
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "miou": "fraction",
+        "pooled_miou": "fraction",
+        "agreement.exported": "fraction of pixels",  # exported graph against the torch module
+        "agreement.operated": "fraction of pixels",  # graph after surgery against the torch module
+        "agreement.batch": "fraction of pixels",  # this batch size against batch 1
+        "throughput": "images/s",
+        "latency.median": "ms",
+        "latency.p95": "ms",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One measured or published number of one cell. `value` is in `UNITS[metric]`, None unless `outcome` is ok."""
+
+    model: str
+    soc: str
+    batch: int | None  # None: the source says it for all batch sizes
+    metric: str
+    value: float | None
+    outcome: Outcome = "ok"
+    source: Origin
+    clock: Clock | None = None
+    runtime: str | None = None
+    provider: str | None = None  # what ran in fact, asked of the session
+    data: str | None = None  # data set and its digest
+    frames: int | None = None
+    weights: str | None = None  # file name and its digest
+    when: str | None = None  # ISO 8601, UTC
+    environment: Mapping[str, str] = field(default_factory=dict)
+    samples: str | None = None  # file beside the records: per-frame matrices or latencies
+    detail: str | None = None  # the reason where there is no value
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.metric not in UNITS:
+            raise ValueError(f"metric is {self.metric!r}; it must be one of {', '.join(UNITS)}")
+        if self.outcome not in get_args(Outcome):
+            raise ValueError(f"outcome is {self.outcome!r}; it must be one of {', '.join(get_args(Outcome))}")
+        if self.source not in get_args(Origin):
+            raise ValueError(f"source is {self.source!r}; it must be one of {', '.join(get_args(Origin))}")
+        if (self.value is None) == (self.outcome == "ok"):
+            raise ValueError(f"value is {self.value!r} with outcome {self.outcome!r}; a value goes with ok, and only with ok")
+
+
+def append(path: Path, records: Iterable[Record]) -> None:
+    """Add records to a JSON Lines file; on a failed write (disk full) the file is put back as it was.
+
+    A last line that a crash cut short is replaced. Raises Problem naming the file and the reason.
+    """
+    lines = "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in records).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = _end_of_whole_lines(path)
+    except OSError as error:
+        raise Problem(f"{path}: the record could not be written ({error.strerror})") from error
+    try:
+        with path.open("ab") as file:
+            file.truncate(before)
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.truncate(path, before)
+        raise Problem(f"{path}: the record could not be written ({error.strerror}); older records are kept") from error
+
+
+def read(path: Path) -> list[Record]:
+    """The records of a JSON Lines file, oldest first; a last line that a crash cut short is left out.
+
+    Raises Problem naming file and line when a line is no record of the schema version that this program knows.
+    """
+    known = {f.name for f in fields(Record)}
+    records = []
+    for number, line in enumerate(path.read_bytes()[: _end_of_whole_lines(path)].splitlines(), 1):
+        try:
+            row = json.loads(line)
+            if row["schema_version"] != SCHEMA_VERSION:
+                found = row["schema_version"]
+                raise Problem(f"{path}:{number}: schema_version is {found!r}; this program reads {SCHEMA_VERSION}")
+            if row.keys() - known:
+                raise Problem(f"{path}:{number}: unknown key {min(row.keys() - known)!r}")
+            records.append(Record(**row))
+        except (TypeError, ValueError, KeyError) as error:
+            raise Problem(f"{path}:{number}: not a record: {error}") from None
+    return records
+
+
+def read_folder(folder: Path) -> list[Record]:
+    """All records of all `*.jsonl` of a folder, files in the order of their names."""
+    return [record for path in sorted(folder.glob("*.jsonl")) for record in read(path)]
+
+
+def _end_of_whole_lines(path: Path) -> int:
+    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0

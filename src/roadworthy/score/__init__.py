@@ -1,0 +1,1 @@
+"""Outputs -> class map -> confusion matrix -> mIoU, the guide's way."""
