@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"roadworthy: {problem}", file=sys.stderr)
         return USAGE
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("roadworthy: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -47,7 +51,7 @@ def doctor(options: argparse.Namespace) -> None:
     """What this machine can run, what is missing for the rest, how to get it."""
     from roadworthy import runtimes  # noqa: PLC0415  every verb loads what it needs
 
-    reasons = {}
+    reasons: dict[tuple[str, str], str | None] = {}
     for chip in chips.socs().values():
         for card in _cards(options).values():
             case = Case(card, chip, 1)
@@ -80,13 +84,15 @@ def preprocess(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    """mIoU of a folder of result files."""
+    """MIoU of a folder of result files."""
     from roadworthy import pipeline  # noqa: PLC0415
 
     card = _card(options)
     dataset = pipeline.open_data(options.data, card)
     if options.order:
-        dataset = pipeline.in_order(dataset, options.order)
+        from roadworthy.data import cityscapes  # noqa: PLC0415
+
+        dataset = cityscapes.read_order(options.order, dataset)
     with _progress("scoring") as progress:
         evaluation = pipeline.score_results(card, options.results, dataset, progress)
     _print_scores(card, evaluation, options)
@@ -94,11 +100,11 @@ def score(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest."""
-    from roadworthy import evidence, pipeline  # noqa: PLC0415
+    from roadworthy import cache, evidence  # noqa: PLC0415
 
     case = Case(_card(options), chips.find(options.soc), options.batch)
     with _progress("frames") as progress:
-        run = evidence.Run(options.out or pipeline.run_folder(), options.data, options.weights, progress)
+        run = evidence.Run(options.out or cache.run_folder(), options.data, options.weights, progress)
         evaluation = run.evaluation(case)
         run.accuracy(case)
     print(f"records: {run.out}/records.jsonl", file=sys.stderr)
@@ -111,7 +117,7 @@ def export(options: argparse.Namespace) -> None:
 
     card = _card(options)
     weights = pipeline.weights_file(card, options.weights)
-    ledger = pipeline.deliver_graph(card, weights, pipeline.open_data(options.data, card), options.out)
+    ledger = pipeline.write_graph(card, weights, pipeline.open_data(options.data, card), options.out)
     for entry in ledger:
         print(f"{entry.name}: {len(entry.touched)} touched: {', '.join(entry.touched)}")
         print(f"  sha256 {entry.before} -> {entry.after}")
@@ -269,7 +275,13 @@ def _print_scores(card: ModelCard, evaluation: Any, options: argparse.Namespace)
 
 def _bar() -> Progress:
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+    )
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
 
 
@@ -281,7 +293,13 @@ def _progress(text: str) -> Iterator[Callback]:
 
 
 def _commit() -> str:
-    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, check=False, text=True)  # noqa: S607
+    git = subprocess.run(
+        ["git", "rev-parse", "HEAD"],  # noqa: S607  whichever git the user has
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
     return git.stdout.strip() or "unknown"
 
 

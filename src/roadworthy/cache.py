@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import tempfile
@@ -20,6 +21,12 @@ def folder() -> Path:
     """The cache folder: `$ROADWORTHY_CACHE`, else the user's own."""
     chosen = os.environ.get(VARIABLE)
     return Path(chosen) if chosen else platformdirs.user_cache_path("roadworthy")
+
+
+def run_folder() -> Path:
+    """A folder name for one run's records, not yet made."""
+    now = dt.datetime.now(dt.timezone.utc).strftime("%Y%m%d-%H%M%S")
+    return folder() / "runs" / f"{now}-{os.getpid()}"
 
 
 def made(kind: str, name: str, make: Callable[[Path], None]) -> Path:

@@ -41,6 +41,7 @@ class Input:
     steps: tuple[str, ...]
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    file: str = "{stem}_leftImg8bit.bin"  # what the guide's pre-processing calls the file of a frame
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3:
@@ -52,6 +53,7 @@ class Output:
     """What the graph gives: logits, or a class map where argmax is inside the graph."""
 
     kind: Literal["logits", "classes"]
+    index: int = 0  # of the output that is scored
 
 
 @dataclass(frozen=True)
@@ -195,13 +197,13 @@ class ModelCard:
         module, attribute = (self._net(), name[4:]) if name.startswith("net.") else (engine, name)
         if module is None:
             raise Problem(f'{self.path}: {name!r} must be a name in the model\'s net.py, such as "net.{name}"')
-        found = getattr(module, attribute, None)
-        if attribute.startswith("_") or not callable(found) or found.__module__ != module.__name__:
-            prefix = "net." if module is not engine else ""
-            right = [prefix + n for n, f in inspect.getmembers(module, callable) if f.__module__ == module.__name__]
-            public = ", ".join(n for n in right if not n.removeprefix(prefix).startswith("_"))
-            raise Problem(f"{self.path}: there is no {name!r}; known: {public}")
-        return found  # type: ignore[no-any-return]
+        if attribute not in functions(module):
+            prefix = "net." if name.startswith("net.") else ""
+            raise Problem(
+                f"{self.path}: there is no {name!r}; known: {', '.join(prefix + n for n in functions(module))}"
+            )
+        found: Callable[..., Any] = getattr(module, attribute)
+        return found
 
     def _net(self) -> ModuleType:
         path = self.path.parent / "net.py"
@@ -210,11 +212,18 @@ class ModelCard:
             if not path.exists():
                 raise Problem(f"{path}: there is no such file; the card {self.path} names functions of it")
             spec = importlib.util.spec_from_file_location(name, path)
-            assert spec is not None and spec.loader is not None
+            assert spec is not None
+            assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
             spec.loader.exec_module(module)
         return sys.modules[name]
+
+
+def functions(module: ModuleType) -> list[str]:
+    """The names that a card may use of a module: its own public functions and classes."""
+    members = inspect.getmembers(module, callable)
+    return [n for n, member in members if not n.startswith("_") and member.__module__ == module.__name__]
 
 
 def load(path: Path) -> ModelCard:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import fingerprint, measure, pipeline, record, runtimes
+from roadworthy import __version__, fingerprint, measure, pipeline, record, runtimes
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.convert import ledger
@@ -26,7 +26,7 @@ from roadworthy.record import Record
 from roadworthy.runtimes import Session
 from roadworthy.score import miou
 
-PACKAGES = ("roadworthy", "torch", "onnx", "onnxruntime", "numpy", "pillow", "imagecodecs")
+PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "pillow", "imagecodecs")
 
 Collect = Callable[[Callable[[], object], float], Sequence[float]]
 
@@ -36,6 +36,10 @@ class Evidence(Protocol):
 
     records: list[Record]
     out: Path | None
+
+    def check(self, models: Iterable[ModelCard]) -> None:
+        """Raise Problem where no case of these models can run: bad frames, or bad weights for all of them."""
+        ...
 
     def accuracy(self, case: Case) -> list[Record]:
         """Records of mIoU."""
@@ -51,7 +55,10 @@ class Published:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.out = None
+        self.out: Path | None = None
+
+    def check(self, models: Iterable[ModelCard]) -> None:
+        """Figures in a card were checked when it was read."""
 
     def accuracy(self, case: Case) -> list[Record]:
         """The guide's mIoU on the case's chip; it holds for all batch sizes."""
@@ -73,6 +80,20 @@ class Run:
         self.records: list[Record] = []
         self._folder, self._data, self._weights, self._progress = out, data, weights, progress
         self._memo: dict[tuple[Any, ...], Any] = {}
+
+    def check(self, models: Iterable[ModelCard]) -> None:
+        """Read every frame and make every graph; a model whose weights are bad fails on its own if others are good."""
+        problems, models = [], list(models)
+        for card in models:
+            self.dataset(card)
+            try:
+                self.graph(card)
+            except Unavailable:
+                continue  # its tests skip with this reason
+            except Problem as problem:
+                problems.append(problem)
+        if problems and len(problems) == len(models):
+            raise problems[0]
 
     def dataset(self, card: ModelCard) -> tuple[Dataset, str]:
         """The data set with the card's kind of label, every frame checked, and its name with digest."""
@@ -111,13 +132,15 @@ class Run:
         return evaluation
 
     def accuracy(self, case: Case) -> list[Record]:
-        """mIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records."""
+        """MIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records."""
 
         def scored() -> list[Record]:
             evaluation, (dataset, _) = self.evaluation(case), self.dataset(case.card)
             if evaluation.stems != tuple(frame.stem for frame in dataset.frames):
                 found = len(evaluation.stems)
-                raise BadOutput(f"{case.id}: the {found} frames scored are not the {len(dataset)} of the data set in order")
+                raise BadOutput(
+                    f"{case.id}: the {found} frames scored are not the {len(dataset)} of the data set in order"
+                )
             path = self._samples(case, "matrices", stems=np.asarray(evaluation.stems), matrices=evaluation.matrices)
             pooled = miou.pooled(evaluation.matrices)
             figures = {"miou": pipeline.score(case.card, evaluation).miou, "pooled_miou": pooled.miou}
@@ -208,7 +231,7 @@ class Run:
         self, case: Case, metric: str, value: float | None, ran: Session | Evaluation | None = None, **more: Any
     ) -> Record:
         weights = self.weights(case.card)
-        data, frames = None, None
+        dataset, data, frames = None, None, None
         if metric in ("miou", "pooled_miou") or metric.startswith("agreement."):
             dataset, data = self.dataset(case.card)
             frames = len(ran.stems) if isinstance(ran, Evaluation) else len(dataset)
@@ -220,24 +243,24 @@ class Run:
             batch=case.batch,
             metric=metric,
             value=value,
-            source="sample" if data is not None and data.startswith(pipeline.SAMPLE) else "measured",
+            source="sample" if dataset is not None and dataset.origin else "measured",
             runtime=case.runtime,
             provider=ran.provider if ran else None,
             data=data,
             frames=frames,
             weights=f"{weights.name}@{fingerprint.of_file(weights)}",
-            when=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            when=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             environment=environment(ran.threads if ran else None),
             **more,
         )
 
     def _samples(self, case: Case, kind: str, **arrays: NDArray[Any]) -> str:
-        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S")
+        now = dt.datetime.now(dt.timezone.utc).strftime("%Y%m%dT%H%M%S")
         name = f"samples/{case.id}-{kind}-{now}.npz"
         path = self._folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(path, **arrays)
+            np.savez_compressed(path, allow_pickle=False, **arrays)
         except OSError as error:
             path.unlink(missing_ok=True)
             raise Problem(f"{path}: the samples could not be written ({error.strerror}); records are kept") from error
@@ -247,7 +270,7 @@ class Run:
 def environment(threads: int | None = None) -> dict[str, str]:
     """What the figures of this process depend on."""
     versions = {package: metadata.version(package) for package in PACKAGES}
-    here = {"python": platform.python_version(), "machine": platform.machine()}
+    here = {"roadworthy": __version__, "python": platform.python_version(), "machine": platform.machine()}
     return {**here, **versions, **({"threads": str(threads)} if threads else {})}
 
 

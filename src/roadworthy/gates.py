@@ -45,7 +45,9 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
     elif own.source == "published" or own.frames == FULL_VAL:
         target, drop, what = card.target.miou / 100, card.target.drop, f"the target of {card.path.name}"
     else:
-        because = f"the target {card.target.miou:.2f} % is for the {FULL_VAL} frames of Cityscapes val, not for {own.data}"
+        because = (
+            f"the target {card.target.miou:.2f} % is for the {FULL_VAL} frames of Cityscapes val, not for {own.data}"
+        )
         return Verdict(gate, "unjudged", observed, "", because)
     floor = drop.floor(target)
     return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", f"{what} is {target:.4f}")
@@ -103,7 +105,9 @@ def ratios(card: ModelCard, soc: str, records: Iterable[Record]) -> Verdict:
     records = [r for r in records if r.metric == "throughput"]
     own = best(records, soc)
     if own is None:
-        return Verdict(gate, "unjudged", "nothing", "", f"there is no throughput of {soc}")
+        return Verdict(
+            gate, "unjudged", "nothing", "", f"there is no throughput of {soc} to judge; the card promises none"
+        )
     observed, failed, told = [], False, []
     for other, required in card.target.vs.items():
         reference = best(records, other)

@@ -42,9 +42,9 @@ def warm_up(
     while True:
         windows.append(statistics.median(sample(call, WINDOW, clock)))
         if len(windows) >= AGREE and max(windows[-AGREE:]) <= min(windows[-AGREE:]) * (1 + spread):
-            return Warmup(True, tuple(windows))
+            return Warmup(steady=True, windows=tuple(windows))
         if clock() - began > limit_s and len(windows) >= AGREE:
-            return Warmup(False, tuple(windows))
+            return Warmup(steady=False, windows=tuple(windows))
 
 
 def sample(call: Callable[[], object], calls: int, clock: Callable[[], float] = time.perf_counter) -> list[float]:

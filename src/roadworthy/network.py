@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
+import warnings
 from pathlib import Path
 
 import safetensors
@@ -78,14 +78,14 @@ def _read_safetensors(path: Path) -> object:
 
 def _read_pickle(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path) or b"GLOBAL" in str(error).encode():
-            raise Problem(
-                f"{path}: refused: the pickle holds something other than tensors, which could run code when loaded; "
-                "save a plain state_dict"
-            ) from None
-        raise Problem(f"{path}: damaged or no checkpoint of torch.save") from None
+        with warnings.catch_warnings():  # torch warns of unusual pickles before it refuses them
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise Problem(
+            f"{path}: refused: no checkpoint of plain tensors (anything else in a pickle could run code when loaded); "
+            "save a state_dict with torch.save"
+        ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Problem(f"{path}: damaged or truncated checkpoint ({reason})") from None

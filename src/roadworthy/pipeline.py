@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import cache, fingerprint, network, runtimes
-from roadworthy.card import ModelCard
+from roadworthy import __version__, cache, fingerprint, network, runtimes, soc
+from roadworthy.card import ModelCard, functions
 from roadworthy.case import Case
 from roadworthy.convert import export, ledger
-from roadworthy.data import cityscapes, sample, stream
-from roadworthy.data.cityscapes import Dataset
+from roadworthy.data import cityscapes, decode, preprocess, sample, stream
+from roadworthy.data.cityscapes import Dataset, Frame
 from roadworthy.problem import BadOutput, Problem, Unavailable
 from roadworthy.runtimes import Session
 from roadworthy.score import agreement, miou, postprocess
@@ -25,8 +28,11 @@ from roadworthy.score import agreement, miou, postprocess
 SAMPLE = "sample"
 SAMPLE_VAL = 24
 SAMPLE_TRAIN = 160
+RESULT_SUFFIXES = (".bin", ".npy")
 KEPT_MAPS = 9  # frames whose class maps are held to be compared pixel by pixel
 PARITY_FRAMES = 3  # frames on which graphs are compared with the torch module
+
+CONVENTIONS = [name for name in functions(miou) if name != miou.Score.__name__]
 
 Progress = Callable[[int, int], None]  # frames done, frames in all
 
@@ -95,7 +101,7 @@ def prepare(card: ModelCard, weights: Path) -> Graph:
 
     parts = [asdict(card.net), asdict(card.input), asdict(card.export), [dict(step) for step in card.surgery]]
     code = fingerprint.of_file(card.path.parent / "net.py")
-    tools = [metadata.version(package) for package in ("torch", "onnx", "roadworthy")]
+    tools = [__version__, metadata.version("torch"), metadata.version("onnx")]
     key = fingerprint.of_value([parts, code, fingerprint.of_file(weights), tools])
     folder = cache.made("graphs", f"{card.key}-{key}", make)
     names = json.loads((folder / "files.json").read_text(encoding="utf-8"))
@@ -113,7 +119,7 @@ def evaluate(
     maps: list[NDArray[np.uint8]] = []
     stems: list[str] = []
     for batch in stream.batches(case.card, dataset, case.batch):
-        output = session.run(batch.inputs)[0]
+        output = session.run(batch.inputs)[case.card.output.index]
         if len(output) != case.batch:
             raise BadOutput(f"{case.id}: {len(output)} outputs for a batch of {case.batch}")
         for frame, label, scores in zip(batch.frames, batch.labels, output, strict=False):  # padding is behind them
@@ -177,10 +183,107 @@ def plan(case: Case, data: str, weights: Path | None) -> list[str]:
     """What a run of the case does, in order, as a person reads it; runs nothing."""
     card = case.card
     file = weights or (card.path.parent / card.sample.weights if card.sample else "FILE")
-    lines = [f"roadworthy export {card.key} --weights {file} {card.key}.onnx   # opset {card.export.opset}"]
-    for step in card.surgery:
-        lines.append(f"  surgery {step['pass']} " + " ".join(f"{k}={v}" for k, v in step.items() if k != "pass"))
+    lines = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", "--weights", str(file)])]
+    lines += [f"  surgery {' '.join(f'{k}={v}' for k, v in step.items())}" for step in card.surgery]
     reason = runtimes.missing(case)
     lines.append(f"{case.runtime}: {reason}" if reason else runtimes.find(case.runtime).plan(case))
-    lines.append(f"roadworthy evaluate {card.key} --data {data} --weights {file} --soc {case.soc.name} --batch {case.batch}")
+    judged = ["--data", data, "--weights", str(file), "--soc", case.soc.name, "--batch", str(case.batch)]
+    lines.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
     return lines
+
+
+def write_inputs(card: ModelCard, source: Path, out: Path, progress: Progress) -> None:
+    """The network's input as headerless float32 NCHW, in a file or a folder.
+
+    A photograph goes into the file `out`; all photographs of a Cityscapes folder go into the folder `out`, named as
+    the guide names them. Nothing is left of a file cut short.
+    """
+    if source.is_dir():
+        dataset = cityscapes.open_dataset(source, prefer=card.scoring.labels)
+        jobs = [(f.image, out / card.input.file.format(stem=f.stem)) for f in dataset.frames]
+    else:
+        jobs = [(source, out)]
+    recipe = preprocess.recipe(card)
+
+    def convert(job: tuple[Path, Path]) -> None:
+        image, path = job
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        try:
+            preprocess.apply(recipe, decode.read_image(image)).tofile(part)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise Problem(f"{path}: the input could not be written ({error.strerror})") from error
+
+    for done, _ in enumerate(stream.decoded_ahead(jobs, convert), 1):
+        progress(done, len(jobs))
+
+
+def score_results(card: ModelCard, folder: Path, dataset: Dataset, progress: Progress) -> Evaluation:
+    """Result files `<input name up to its first dot>_<output>.bin` of a folder, paired with frames by name and scored.
+
+    Raises Problem listing every missing result and every result of no frame.
+    """
+    names = {f.stem: f"{card.input.file.format(stem=f.stem).split('.')[0]}_{card.output.index}" for f in dataset.frames}
+    present = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix in RESULT_SUFFIXES}
+    problems = [f"{folder / name}.bin: missing result of {stem}" for stem, name in names.items() if name not in present]
+    if problems:
+        raise Problem(f"{folder}: {len(problems)} of {len(names)} results are missing, first {problems[0]}")
+    outputs = {f"{name.rsplit('_', 1)[0]}_" for name in names.values()}
+    extra = [path for name, path in present.items() if f"{name.rsplit('_', 1)[0]}_" not in outputs]
+    if extra:
+        raise Problem(f"{folder}: {len(extra)} results are of no frame of {dataset.root}, first {extra[0].name}")
+    size = card.input.shape[1:]
+
+    def scored(frame: Frame) -> NDArray[np.int64]:
+        label = decode.read_label(frame.label, frame.label_kind)
+        if card.scoring.compare == "input":
+            label = decode.resize_label(label, (size[0], size[1]))
+        path = present[names[frame.stem]]
+        shape = label.shape if card.output.kind == "classes" else (card.net.classes, *label.shape)
+        try:
+            return postprocess.tally(postprocess.read_output(path, shape, card.output.kind), label)
+        except BadOutput as error:
+            raise BadOutput(f"{path}: {error}") from error
+
+    matrices = []
+    for matrix in stream.decoded_ahead(dataset.frames, scored):
+        matrices.append(matrix)
+        progress(len(matrices), len(dataset))
+    return Evaluation(tuple(f.stem for f in dataset.frames), np.stack(matrices), (), "files", 0)
+
+
+def scores(card: ModelCard, evaluation: Evaluation, convention: str) -> list[dict[str, Any]]:
+    """The JSON objects of `score` and `evaluate`: of the card's convention (`card`), of a named one, or of `all`."""
+    names = {"card": [card.scoring.average], "all": CONVENTIONS}.get(convention, [convention])
+    pooled = miou.pooled(evaluation.matrices).miou
+    rows = []
+    for name in names:
+        found: miou.Score = card.lookup(name, miou)(evaluation.matrices)
+        rows.append(
+            {
+                "model": card.key,
+                "convention": name,
+                "miou": found.miou,
+                "pooled_miou": pooled,
+                "frames": len(evaluation.stems),
+                "iou": list(found.iou),
+                "classes": list(miou.CLASSES),
+            }
+        )
+    return rows
+
+
+def write_graph(card: ModelCard, weights: Path, dataset: Dataset, out: Path) -> tuple[ledger.Entry, ...]:
+    """The graph after surgery at `out`, its ledger with the effect of every pass beside it; returns the ledger."""
+    graph = prepare(card, weights)
+    case = Case(card, soc.find("cpu"), 1)
+    entries = parity(case, graph, weights, dataset).ledger
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(graph.files[-1], out)
+        ledger.write(entries, out.with_suffix(".ledger.json"))
+    except OSError as error:
+        raise Problem(f"{out}: the graph could not be written ({error.strerror})") from error
+    return entries

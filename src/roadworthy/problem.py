@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  not every one is an error of the program: see the others
     """Bad input or a missing part: one sentence that names the file, what was found and what would be right."""
 
 

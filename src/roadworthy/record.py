@@ -68,7 +68,9 @@ class Record:
         if self.source not in get_args(Origin):
             raise ValueError(f"source is {self.source!r}; it must be one of {', '.join(get_args(Origin))}")
         if (self.value is None) == (self.outcome == "ok"):
-            raise ValueError(f"value is {self.value!r} with outcome {self.outcome!r}; a value goes with ok, and only with ok")
+            raise ValueError(
+                f"value is {self.value!r} with outcome {self.outcome!r}; a value goes with ok, and only with ok"
+            )
 
 
 def append(path: Path, records: Iterable[Record]) -> None:
@@ -99,25 +101,25 @@ def read(path: Path) -> list[Record]:
 
     Raises Problem naming file and line when a line is no record of the schema version that this program knows.
     """
-    known = {f.name for f in fields(Record)}
-    records = []
-    for number, line in enumerate(path.read_bytes()[: _end_of_whole_lines(path)].splitlines(), 1):
-        try:
-            row = json.loads(line)
-            if row["schema_version"] != SCHEMA_VERSION:
-                found = row["schema_version"]
-                raise Problem(f"{path}:{number}: schema_version is {found!r}; this program reads {SCHEMA_VERSION}")
-            if row.keys() - known:
-                raise Problem(f"{path}:{number}: unknown key {min(row.keys() - known)!r}")
-            records.append(Record(**row))
-        except (TypeError, ValueError, KeyError) as error:
-            raise Problem(f"{path}:{number}: not a record: {error}") from None
-    return records
+    lines = path.read_bytes()[: _end_of_whole_lines(path)].splitlines()
+    return [_parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
 
 
 def read_folder(folder: Path) -> list[Record]:
     """All records of all `*.jsonl` of a folder, files in the order of their names."""
     return [record for path in sorted(folder.glob("*.jsonl")) for record in read(path)]
+
+
+def _parse(line: bytes, where: str) -> Record:
+    try:
+        row = json.loads(line)
+        if row["schema_version"] != SCHEMA_VERSION:
+            raise Problem(f"{where}: schema_version is {row['schema_version']!r}; this program reads {SCHEMA_VERSION}")
+        if unknown := row.keys() - {f.name for f in fields(Record)}:
+            raise Problem(f"{where}: unknown key {min(unknown)!r}")
+        return Record(**row)
+    except (TypeError, ValueError, KeyError) as error:
+        raise Problem(f"{where}: not a record: {error}") from None
 
 
 def _end_of_whole_lines(path: Path) -> int:

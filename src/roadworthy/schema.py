@@ -55,42 +55,35 @@ def read_table(cls: type[T], table: Mapping[str, Any], path: Path, section: str 
 
 
 def _value(hint: Any, found: Any, path: Path, key: str) -> Any:
-    origin, args = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return found
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        if isinstance(found, Mapping):
-            return read_table(hint, found, path, key)
-    elif origin in (Union, types.UnionType):
-        for option in args:
-            if option is not type(None) and _fits(option, found):
-                return _value(option, found, path, key)
-    elif origin is Literal:
-        if found in args:
-            return found
-    elif origin is tuple:
-        if isinstance(found, list):
-            return tuple(_value(args[0], item, path, f"{key}[{i}]") for i, item in enumerate(found))
-    elif origin in (dict, Mapping):
-        if isinstance(found, Mapping):
-            return {k: _value(args[1], item, path, _dotted(key, k)) for k, item in found.items()}
-    elif hint is float and _fits(float, found):
-        return float(found)
-    elif _fits(hint, found):
-        return found
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for option in options:
+        if _fits(option, found):
+            return _converted(option, found, path, key)
     raise Problem(f"{path}: key {key!r} is {found!r}; it must be {_name(hint)}")
 
 
 def _fits(hint: Any, found: Any) -> bool:
-    if get_origin(hint) is Literal:
+    origin = get_origin(hint)
+    if origin is Literal:
         return found in get_args(hint)
-    if get_origin(hint) is not None:
-        return isinstance(found, (list, Mapping))
-    if dataclasses.is_dataclass(hint):
+    if origin is tuple:
+        return isinstance(found, list)
+    if origin in (dict, Mapping) or dataclasses.is_dataclass(hint):
         return isinstance(found, Mapping)
-    if isinstance(found, bool):
-        return hint is bool
-    return isinstance(found, (int, float) if hint is float else hint)
+    if isinstance(found, bool):  # which Python counts as a whole number
+        return hint in (bool, Any)
+    return hint is Any or isinstance(found, (int, float) if hint is float else hint)
+
+
+def _converted(hint: Any, found: Any, path: Path, key: str) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return read_table(hint, found, path, key)
+    if origin is tuple:
+        return tuple(_value(args[0], item, path, f"{key}[{i}]") for i, item in enumerate(found))
+    if origin in (dict, Mapping):
+        return {name: _value(args[1], item, path, _dotted(key, name)) for name, item in found.items()}
+    return float(found) if hint is float else found
 
 
 def _name(hint: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from roadworthy import network
 from roadworthy.card import ModelCard
-from roadworthy.data import decode, preprocess
+from roadworthy.data import decode, preprocess, stream
 from roadworthy.data.cityscapes import Dataset, Frame
 from roadworthy.problem import Problem
 
@@ -81,7 +81,7 @@ def train(card: ModelCard, dataset: Dataset, plan: Plan, progress: Callable[[Ste
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        rate = schedule.get_last_lr()[0]
+        rate = float(schedule.get_last_lr()[0])
         schedule.step()
         speed = number * plan.batch / (time.perf_counter() - began)
         progress(Step(number, total, loss.item(), rate, speed))
@@ -112,22 +112,10 @@ def batches(card: ModelCard, dataset: Dataset, plan: Plan) -> Iterator[tuple[Ten
             : len(dataset) // plan.batch * plan.batch
         ]
     ][: plan.steps(len(dataset)) * plan.batch]
-    with ThreadPoolExecutor(2) as pool:
-        waiting: list[Future[tuple[NDArray[np.float32], NDArray[np.int64]]]] = []
-        jobs = iter(order)
-        while True:
-            waiting += [
-                pool.submit(crop, dataset.frames[index], epoch, index)
-                for epoch, index in _take(jobs, AHEAD * plan.batch - len(waiting))
-            ]
-            if not waiting:
-                return
-            made = [future.result() for future in waiting[: plan.batch]]
-            waiting = waiting[plan.batch :]
-            yield (
-                torch.from_numpy(np.stack([image for image, _ in made])),
-                torch.from_numpy(np.stack([label for _, label in made])),
-            )
+    made = stream.decoded_ahead(order, lambda job: crop(dataset.frames[job[1]], *job), AHEAD * plan.batch)
+    while pairs := list(islice(made, plan.batch)):
+        images, labels = zip(*pairs, strict=True)
+        yield torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
 
 
 def class_weights(card: ModelCard, dataset: Dataset) -> Tensor:
@@ -151,7 +139,3 @@ def save(module: nn.Module, path: Path, plan: Plan, made_by: dict[str, str]) -> 
     part = path.with_suffix(".part")
     safetensors.torch.save_file(state, part, {k: str(v) for k, v in {**asdict(plan), **made_by}.items()})
     part.replace(path)
-
-
-def _take(jobs: Iterator[tuple[int, int]], count: int) -> list[tuple[int, int]]:
-    return [job for _, job in zip(range(count), jobs, strict=False)]

@@ -154,4 +154,3 @@ def _raise_all(root: Path, problems: list[str]) -> None:
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         lines = "\n  ".join(problems[:SHOWN])
         raise Problem(f"{root}: {len(problems)} problems in this data set:\n  {lines}{more}")
-

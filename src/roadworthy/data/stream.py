@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,10 @@ from roadworthy.data import decode, preprocess
 from roadworthy.data.cityscapes import Dataset, Frame
 
 WORKERS = 2
-AHEAD = 4  # frames decoded while a batch runs
+AHEAD = 4  # jobs done ahead of the one that is taken
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -34,28 +38,34 @@ def batches(card: ModelCard, dataset: Dataset, size: int) -> Iterator[Batch]:
     """All frames in order, `size` at a time."""
     recipe = preprocess.recipe(card)
     height, width = card.input.shape[1:]
-    compare = (height, width) if card.scoring.compare == "input" else None
 
     def decoded(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         label = decode.read_label(frame.label, frame.label_kind)
         image = preprocess.apply(recipe, decode.read_image(frame.image))
-        return image, label if compare is None else decode.resize_label(label, compare)
+        return image, decode.resize_label(label, (height, width)) if card.scoring.compare == "input" else label
 
+    pairs = decoded_ahead(dataset.frames, decoded)
+    for start in range(0, len(dataset), size):
+        frames = dataset.frames[start : start + size]
+        inputs = np.empty((size, *card.input.shape), np.float32)
+        labels = []
+        for slot in range(len(frames)):
+            inputs[slot], label = next(pairs)
+            labels.append(label)
+        inputs[len(frames) :] = inputs[0]
+        yield Batch(inputs, frames, tuple(labels))
+
+
+def decoded_ahead(jobs: Iterable[Job], work: Callable[[Job], Done], ahead: int = AHEAD) -> Iterator[Done]:
+    """`work(job)` of all jobs in order, at most `ahead` of them done or under way before they are asked for."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        waiting: deque[Future[tuple[NDArray[np.float32], NDArray[np.uint8]]]] = deque()
-        jobs = iter(dataset.frames)
+        waiting: deque[Future[Done]] = deque()
         try:
-            for start in range(0, len(dataset), size):
-                frames = dataset.frames[start : start + size]
-                inputs = np.empty((size, *card.input.shape), np.float32)
-                labels = []
-                for slot in range(len(frames)):
-                    waiting.extend(
-                        pool.submit(decoded, frame) for _, frame in zip(range(AHEAD - len(waiting)), jobs, strict=False)
-                    )
-                    inputs[slot], label = waiting.popleft().result()
-                    labels.append(label)
-                inputs[len(frames) :] = inputs[0]
-                yield Batch(inputs, frames, tuple(labels))
+            for job in jobs:
+                waiting.append(pool.submit(work, job))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 import psutil
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from roadworthy.problem import OutOfMemory, Problem
 
@@ -30,7 +30,7 @@ class Session:
         options.intra_op_num_threads = self.threads = physical_cores()
         try:
             self._session = ort.InferenceSession(graph, options, providers=[PROVIDER])
-        except Fail as error:
+        except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented) as error:
             raise Problem(f"{graph}: ONNX Runtime cannot load this graph ({error})") from error
         self.provider = self._session.get_providers()[0]
         self.batch = batch
@@ -42,7 +42,7 @@ class Session:
             raise ValueError(f"the session was opened for batch {self.batch}, the input holds {len(batch)}")
         try:
             outputs: list[NDArray[np.generic]] = self._session.run(None, {self._input: batch})
-        except (RuntimeException, Fail, MemoryError) as error:
+        except (state.RuntimeException, state.Fail, MemoryError) as error:
             if isinstance(error, MemoryError) or any(mark in str(error) for mark in NO_MEMORY):
                 raise OutOfMemory(f"batch {self.batch} does not fit in memory ({error})") from error
             raise

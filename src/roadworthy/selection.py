@@ -1,0 +1,61 @@
+"""Options -> the cases of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from roadworthy import card as cards
+from roadworthy import soc as chips
+from roadworthy.card import ModelCard
+from roadworthy.case import Case, expand
+from roadworthy.problem import Problem
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The cells that a session judges; `named` are the chips asked for by name."""
+
+    cases: tuple[Case, ...]
+    named: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, folders: Iterable[Path], socs: Sequence[str], batches: Sequence[int], *, published: bool = False
+    ) -> Selection:
+        """The cells of all cards in `folders` on the named chips (default: the cpu) at the given batch sizes.
+
+        With `published`, the cells of the guides' throughput tables instead, of all chips unless some are named.
+        Raises Problem for an unknown chip, a batch size below 1, and a broken card.
+        """
+        for batch in batches:
+            if batch < 1:
+                raise Problem(f"--batch {batch}: a batch size is 1 or more")
+        named = tuple(dict.fromkeys(chips.find(name).name for name in socs))
+        found = cards.find(folders)
+        if published:
+            cells = [
+                Case(card, chips.find(soc), batch)
+                for card in found.values()
+                for soc, batch in _published_cells(card)
+                if soc in (named or (soc,)) and batch in (batches or (batch,))
+            ]
+            return cls(tuple(cells), named)
+        chosen = [chips.find(name) for name in named or ("cpu",)]
+        return cls(tuple(expand(found.values(), chosen, list(dict.fromkeys(batches)))), named)
+
+    def batched(self) -> list[Case]:
+        """The cases whose class maps are compared with those at batch 1."""
+        return [case for case in self.cases if case.batch > 1]
+
+    def per_chip(self) -> list[Case]:
+        """One case, that of the smallest batch, for every model and chip."""
+        smallest: dict[tuple[str, str], Case] = {}
+        for case in sorted(self.cases, key=lambda case: case.batch):
+            smallest.setdefault((case.card.key, case.soc.name), case)
+        return list(smallest.values())
+
+
+def _published_cells(card: ModelCard) -> list[tuple[str, int]]:
+    return [(r.soc, r.batch) for r in card.published() if r.batch is not None]

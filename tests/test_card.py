@@ -1,0 +1,108 @@
+"""Cards: parsed strictly, wrong ones refused with file, key, what was found and what would be right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from roadworthy import card as cards
+from roadworthy.data import preprocess
+from roadworthy.problem import Problem
+
+
+@pytest.fixture
+def written(tiny_models: Path, tmp_path: Path):
+    """Writes the tiny card with one text replaced; gives its path."""
+
+    def write(old: str = "", new: str = "") -> Path:
+        text = (tiny_models / "tiny" / "card.toml").read_text(encoding="utf-8")
+        assert old in text
+        path = tmp_path / "tiny" / "card.toml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_erfnet_card_holds_the_guides_figures():
+    """ERFNet's card parses, and its 24 throughput cells and two accuracies become records."""
+    card = cards.find([cards.builtin_models()])["erfnet"]
+    records = card.published()
+
+    assert ("ErfNet", (3, 512, 1024), 20) == (card.name, card.input.shape, card.net.classes)
+    assert [0.722, 0.722] == [r.value for r in records if r.metric == "miou"]
+    assert 24 == len([r for r in records if r.metric == "throughput"])
+    assert [("Ascend310", 64)] == [(r.soc, r.batch) for r in records if r.outcome == "oom"]
+    assert {"wall"} == {r.clock for r in records if r.soc == "T4"}
+    assert {"device"} == {r.clock for r in records if r.soc == "Ascend310P3" and r.metric == "throughput"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("opset   = 11", "opzet   = 11", "unknown key 'export.opzet'; did you mean 'opset'?"),
+        ("opset   = 11", "", "key 'export.opset' is missing; it holds a whole number"),
+        ("opset   = 11", 'opset   = "11"', "key 'export.opset' is '11'; it must be a whole number"),
+        ("opset   = 11", "opset   = true", "key 'export.opset' is True; it must be a whole number"),
+        ('kind = "logits"', 'kind = "probs"', "key 'output.kind' is 'probs'; it must be one of 'logits', 'classes'"),
+        ("{ relative = 0.01 }", "0.01", "key 'target.drop' is 0.01; it must be a table"),
+        ("{ relative = 0.01 }", "{ relative = 0.01, points = 1 }", 'drop must hold one of "points" and "relative"'),
+        ("shape = [3, 64, 128]", "shape = [64, 128]", "shape is [64, 128]; it must be [channels, height, width]"),
+        ("[  100.0".replace("  ", ""), "[1.0, 100.0", "throughput.Ascend310 has 3 figures for 2 batch sizes"),
+        ('"oom"]', '"full"]', "key 'published.throughput.Ascend310[1]' is 'full'"),
+        ('pass  = "floor_bn_weights"', "", 'surgery[0] has no "pass"'),
+        ('name    = "Tiny"', "name    = ", "not a TOML file"),
+    ],
+)
+def test_a_wrong_card_is_refused(written, old, new, told):
+    """The sentence names the file, the key, what was found and what would be right."""
+    path = written(old, new)
+
+    with pytest.raises(Problem, match=re.escape(told)) as caught:
+        cards.load(path)
+
+    assert str(path) in str(caught.value)
+
+
+def test_a_card_cannot_name_its_own_path(written):
+    """`path` is where the card lies, not a key."""
+    with pytest.raises(Problem, match="unknown key 'path'"):
+        cards.load(written('name    = "Tiny"', 'name    = "Tiny"\npath = "x"'))
+
+
+def test_a_name_is_looked_up_in_the_stage_or_in_the_models_net(tiny_card):
+    """A bare name is a public function of the stage's module, `net.x` is in the model's own net.py."""
+    assert "Tiny" == tiny_card.lookup("net.Tiny").__name__
+    assert preprocess.scale is tiny_card.lookup("scale", preprocess)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("net.Huge", "known: net.Tiny"), ("shrink", "known: .*scale"), ("_is_step", "known: ")]
+)
+def test_a_wrong_name_lists_the_right_ones(tiny_card, name, told):
+    """The sentence names the card and what it could have said."""
+    with pytest.raises(Problem, match=told) as caught:
+        tiny_card.lookup(name, preprocess)
+
+    assert str(tiny_card.path) in str(caught.value)
+
+
+def test_a_model_in_two_folders_is_refused(tiny_models):
+    """One key, one card."""
+    with pytest.raises(Problem, match="the model 'tiny' is already defined"):
+        cards.find([tiny_models, tiny_models])
+
+
+def test_a_folder_without_cards_is_refused(tmp_path):
+    """A wrong --models folder never means "no models"."""
+    with pytest.raises(Problem, match=r"there is no <model>/card\.toml"):
+        cards.find([tmp_path])
+
+
+def test_a_drop_is_in_points_or_relative():
+    """One point of 72.20 is not one per cent of it."""
+    assert pytest.approx(0.712) == cards.Drop(points=1.0).floor(0.722)
+    assert pytest.approx(0.71478) == cards.Drop(relative=0.01).floor(0.722)

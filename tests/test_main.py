@@ -1,0 +1,145 @@
+"""The command line: figures on stdout, everything else on stderr, one sentence for bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from roadworthy.__main__ import main
+
+
+@pytest.fixture
+def run(tiny_models: Path, capsys: pytest.CaptureFixture[str]):
+    """Runs a verb with the small model known; gives exit status, stdout and stderr."""
+
+    def call(verb: str, *arguments: object) -> tuple[int, str, str]:
+        status = main([verb, *map(str, arguments), "--models", str(tiny_models)])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def test_evaluate_prints_the_figure_of_the_acceptance_run(run, tiny_data, tmp_path):
+    """JSON on stdout, where the records are on stderr."""
+    status, out, err = run("evaluate", "tiny", "--data", tiny_data, "--batch", 4, "--json", "--out", tmp_path)
+    row = json.loads(out)
+
+    assert 0 == status
+    assert pytest.approx(0.783, abs=1e-3) == row["miou"]
+    assert (19, "dataset", 5) == (len(row["iou"]), row["convention"], row["frames"])
+    assert f"records: {tmp_path}/records.jsonl" in err
+
+
+def test_evaluate_for_people_names_the_classes(run, tiny_data, tmp_path):
+    """A line for the mean and one for every class."""
+    _, out, _ = run("evaluate", "tiny", "--data", tiny_data, "--out", tmp_path)
+
+    assert out.startswith("dataset: mIoU 0.78")
+    assert 20 == len(out.splitlines())
+
+
+def test_preprocess_and_score_are_the_two_ends_of_a_file_run(run, tiny_data, tmp_path):
+    """Inputs out, results in: class maps as logits of the truth score 1."""
+    status, _, _ = run("preprocess", "tiny", tiny_data, tmp_path / "in")
+    results = tmp_path / "out"
+    results.mkdir()
+    from roadworthy.data import cityscapes, decode  # noqa: PLC0415
+
+    for frame in cityscapes.open_dataset(tiny_data).frames:
+        truth = decode.resize_label(decode.read_label(frame.label, frame.label_kind), (64, 128))
+        logits = (np.arange(20)[:, None, None] == truth).astype(np.float32)
+        logits.tofile(results / f"{frame.stem}_leftImg8bit_0.bin")
+    scored, out, _ = run("score", "tiny", results, "--data", tiny_data, "--json")
+
+    assert (0, 0) == (status, scored)
+    assert 5 == len(list((tmp_path / "in").iterdir()))
+    assert pytest.approx(1.0) == json.loads(out)["miou"]
+
+
+def test_score_prints_a_row_for_every_convention(run, tiny_data, tmp_path):
+    """`--convention all`."""
+    from roadworthy.data import cityscapes  # noqa: PLC0415
+
+    for frame in cityscapes.open_dataset(tiny_data).frames:
+        np.zeros((20, 64, 128), np.float16).tofile(tmp_path / f"{frame.stem}_leftImg8bit_0.bin")
+    _, out, _ = run("score", "tiny", tmp_path, "--data", tiny_data, "--convention", "all")
+
+    assert ["dataset:", "pooled:"] == [line.split()[0] for line in out.splitlines()]
+
+
+def test_export_writes_graph_and_ledger(run, tiny_data, tmp_path):
+    """The graph passes ONNX's checker; the ledger is printed."""
+    status, out, _ = run("export", "tiny", tmp_path / "tiny.onnx", "--data", tiny_data)
+    onnx.checker.check_model(onnx.load(tmp_path / "tiny.onnx"))
+
+    assert 0 == status
+    assert "floor_bn_weights: 1 touched: bn.weight" in out
+    assert "on 3 frames: 100.0000% of pixels agree, mIoU +0.000000" in out
+    assert (tmp_path / "tiny.ledger.json").is_file()
+
+
+def test_doctor_says_what_is_missing(run):
+    """A line for every chip."""
+    status, out, _ = run("doctor")
+
+    assert 0 == status
+    assert "ok       cpu              onnxruntime" in out
+    assert "missing  Ascend310P3      ascend" in out
+
+    _, out, _ = run("doctor", "--json")
+
+    assert {"soc": "cpu", "runtime": "onnxruntime", "missing": None} in json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["evaluate", "huge"], 2, "huge: there is no such model; known: erfnet, tiny"),
+        (["evaluate", "tiny", "--soc", "310P3"], 2, "did you mean Ascend310P3?"),
+        (["evaluate", "tiny", "--soc", "Ascend310P3"], 4, "Ascend310P3 cannot run here: "),
+        (["evaluate", "tiny", "--data", "nowhere"], 2, "nowhere: no photographs"),
+        (["evaluate", "tiny", "--weights", "none.pth"], 2, "none.pth: there is no such file"),
+        (["preprocess", "tiny", "none.png", "out.bin"], 2, "none.png: cannot be read"),
+        (["score", "tiny", ".", "--data", "nowhere"], 2, "nowhere: no photographs"),
+        (["tables", "--check", "--readme", "none.md"], 2, "none.md: there is no such file"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(run, tiny_data, arguments, status, told):
+    """Exit status 2, or 4 for a chip that is not there; nothing on stdout, no traceback."""
+    data = ["--data", tiny_data] if arguments[0] == "evaluate" and "--data" not in arguments else []
+    found, out, err = run(*arguments, *data)
+
+    assert (status, "") == (found, out)
+    assert told in err
+    assert 1 == len(err.strip().splitlines())
+
+
+def test_sample_refuses_a_folder_in_use(run, tmp_path):
+    """Nothing of the user's is written over."""
+    (tmp_path / "mine").write_text("")
+    status, _, err = run("sample", tmp_path)
+
+    assert 2 == status
+    assert "the folder is not empty" in err
+
+
+def test_sample_writes_a_cityscapes_folder(run, tmp_path):
+    """As many frames as asked for."""
+    status, out, _ = run("sample", tmp_path / "new", "--frames", 1, "--split", "train")
+
+    assert (0, f"{tmp_path / 'new'}\n") == (status, out)
+    assert 1 == len(list((tmp_path / "new" / "leftImg8bit" / "train" / "sample").iterdir()))
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """`roadworthy doctor | head -1` ends quietly."""
+    script = f"{sys.executable} -m roadworthy doctor | head -c 1 && exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)  # noqa: S607
+
+    assert (0, "") == (done.returncode, done.stderr)

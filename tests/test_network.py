@@ -1,0 +1,137 @@
+"""Checkpoints: the published layouts load strictly, anything else is refused in one sentence."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from roadworthy import card as cards
+from roadworthy import network
+from roadworthy.problem import Problem
+
+
+@pytest.fixture(scope="module")
+def erfnet() -> cards.ModelCard:
+    """The real card."""
+    return cards.find([cards.builtin_models()])["erfnet"]
+
+
+@pytest.fixture(scope="module")
+def published(erfnet) -> collections.OrderedDict[str, torch.Tensor]:
+    """A checkpoint laid out as ERFNet's: `module.` on every key, no num_batches_tracked."""
+    state = network.build(erfnet).state_dict()
+    return collections.OrderedDict((f"module.{k}", v) for k, v in state.items() if "num_batches" not in k)
+
+
+def test_the_published_layout_loads(erfnet, published, tmp_path):
+    """The prefix goes, the missing counters are zero, every weight is where it belongs."""
+    torch.save(published, tmp_path / "erfnet.pth")
+    loaded = network.load(erfnet, tmp_path / "erfnet.pth")
+
+    assert not loaded.training
+    assert all(torch.equal(loaded.state_dict()[k.removeprefix("module.")], v) for k, v in published.items())
+    assert 0 == loaded.state_dict()["encoder.initial_block.bn.num_batches_tracked"].item()
+
+
+def test_an_outer_state_dict_is_opened(erfnet, published, tmp_path):
+    """`{meta, state_dict}` and bare keys load as well."""
+    bare = {k.removeprefix("module."): v for k, v in published.items()}
+    torch.save({"meta": {"epoch": 3}, "state_dict": bare}, tmp_path / "erfnet.pth")
+
+    assert 2_066_836 == sum(p.numel() for p in network.load(erfnet, tmp_path / "erfnet.pth").parameters())
+
+
+def test_weights_of_another_network_are_refused_by_their_keys(tiny_card, published, tmp_path):
+    """The first missing and the first unexpected key are named."""
+    torch.save(published, tmp_path / "erfnet.pth")
+    told = "not the weights of tiny: of its 7 keys 7 missing, first 'bn.weight' and 345 unexpected, first 'encoder"
+
+    with pytest.raises(Problem, match=re.escape(told)):
+        network.load(tiny_card, tmp_path / "erfnet.pth")
+
+
+def test_a_weight_of_another_shape_is_refused(erfnet, published, tmp_path):
+    """19 output channels instead of 20 are named with both shapes."""
+    state = {**published, "module.decoder.output_conv.bias": torch.zeros(19)}
+    torch.save(state, tmp_path / "erfnet.pth")
+    told = "'decoder.output_conv.bias' has shape [19]; it must be [20]"
+
+    with pytest.raises(Problem, match=re.escape(told)):
+        network.load(erfnet, tmp_path / "erfnet.pth")
+
+
+class Code:
+    """A pickle of this creates a file when it is loaded by an unpickler that trusts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda obj, path: path.write_bytes(pickle.dumps(obj))])
+def test_code_in_a_pickle_is_refused_and_never_run(erfnet, tmp_path, save):
+    """Loading a checkpoint runs nothing."""
+    save({"weight": Code(tmp_path / "ran")}, tmp_path / "bad.pth")
+
+    with pytest.raises(Problem, match=r"bad\.pth: refused: no checkpoint of plain tensors"):
+        network.load(erfnet, tmp_path / "bad.pth")
+
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_truncated_checkpoint_is_refused(erfnet, published, tmp_path, share, suffix):
+    """Wherever it was cut, the file is named."""
+    path = tmp_path / f"cut{suffix}"
+    if suffix == ".pth":
+        torch.save(published, path)
+    else:
+        network.safetensors.torch.save_file(dict(published), path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+    with pytest.raises(Problem, match=re.escape(str(path)) + ": damaged"):
+        network.load(erfnet, path)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(erfnet, tmp_path):
+    """A list of tensors, and a file that is not there."""
+    torch.save([torch.zeros(1)], tmp_path / "list.pth")
+
+    with pytest.raises(Problem, match="it holds no table of names and tensors"):
+        network.load(erfnet, tmp_path / "list.pth")
+    with pytest.raises(Problem, match="there is no such file"):
+        network.load(erfnet, tmp_path / "none.pth")
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("loader", [[], ["--loader", "roadworthy.network:read_checkpoint"]], ids=["names", "loader"])
+def test_erfnet_computes_what_the_original_computes(shared, erfnet, loader):
+    """Golden outputs of the original implementation, weights through names and through the published layout."""
+    checker = shared / "reference" / "networks" / "check_parity.py"
+    where = ["--builder", "net:ERFNet", "--pythonpath", str(erfnet.path.parent)]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", checker, "--model", "erfnet", *where, *loader],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (0, "0 failing output(s)") == (done.returncode, done.stdout.split(", ")[-3]), done.stdout + done.stderr
+
+
+@pytest.mark.realdata
+def test_the_manifest_is_the_state_dict(shared, erfnet):
+    """345 entries with the published names, in the published order."""
+    manifest = json.loads((shared / "reference" / "networks" / "erfnet.manifest.json").read_text())
+
+    assert [e["name"].removeprefix("module.") for e in manifest["entries"]] == list(network.build(erfnet).state_dict())

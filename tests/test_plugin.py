@@ -1,0 +1,205 @@
+"""The plugin from outside: options, ids, header, verdicts, exit status. Real runs of the small model."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from roadworthy import record
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, tiny_models: Path, tiny_data: Path):
+    """Runs the project's acceptance suite on the small model in a folder of its own."""
+    shutil.copytree(ROOT / "acceptance", pytester.path / "acceptance")
+    pytester.makeini("[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\n")
+
+    def run(*options: str, data: Path | None = tiny_data, models: bool = True) -> pytest.RunResult:
+        common = ["-p", "roadworthy.plugin", "acceptance", "--out", str(pytester.path / "out")]
+        common += ["--data", str(data)] if data else []
+        common += ["--models", str(tiny_models), "-k", "tiny"] if models else []
+        return pytester.runpytest_subprocess(*common, *options)
+
+    return run
+
+
+def test_a_run_judges_every_case_and_prints_its_verdicts(suite, pytester):
+    """One test per model, batch and chip; the header says what is judged; records are in the run folder."""
+    result = suite("--soc", "cpu", "-v")
+
+    result.assert_outcomes(passed=4, skipped=3)
+    assert 0 == result.ret
+    result.stdout.fnmatch_lines(
+        [
+            "judging cpu on *tiny* (5 frames, drawn by roadworthy)",
+            "weights of tiny: *tiny.safetensors (????????????????)",
+            "versions: roadworthy *, torch *, onnx *, onnxruntime *",
+            "*test_accuracy[[]tiny-bs1-cpu] PASSED*",
+            "*verdicts*",
+            "tiny-bs1-cpu  accuracy passed: observed mIoU 0.78* required >= 0.7821*; the sample target of card.toml is*",
+            "tiny-bs1-cpu  regression unjudged: *no committed record*",
+            "tiny-bs1-cpu  parity passed: *",
+            "tiny-bs4-cpu  batch invariance passed: *",
+            "records: *out/records.jsonl",
+        ]
+    )
+    rows = record.read(pytester.path / "out" / "records.jsonl")
+    assert {"sample"} == {r.source for r in rows}
+    assert {"CPUExecutionProvider"} == {r.provider for r in rows}
+    assert all((pytester.path / "out" / r.samples).is_file() for r in rows if r.metric == "miou")
+    assert (pytester.path / "out" / "tiny-cpu.ledger.json").is_file()
+
+
+def test_records_are_committed_only_when_asked_and_then_judge_the_next_run(suite, pytester):
+    """--update-records adds them with their samples; the regression gate then has something to compare with."""
+    suite()
+    assert not (pytester.path / "reports").exists()
+
+    suite("--update-records")
+    result = suite()
+
+    assert (pytester.path / "reports" / "records" / "tiny.jsonl").is_file()
+    assert list((pytester.path / "reports" / "records" / "samples").glob("*.npz"))
+    result.stdout.fnmatch_lines(["tiny-bs1-cpu  regression passed: *the committed record of 20* is 0.78*"])
+    result.assert_outcomes(passed=6, skipped=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--soc", "310P3"], "--soc 310P3: there is no chip of this name; did you mean Ascend310P3?"),
+        (["--batch", "0"], "--batch 0: a batch size is 1 or more"),
+        (["--weights", "none.pth"], "none.pth: there is no such file"),
+        (["--models", "nowhere"], "nowhere: there is no <model>/card.toml in this folder"),
+        (["--soc", "Ascend310P3"], "Ascend310P3 is not there: *go on with --published *--dry-run *another chip*"),
+    ],
+)
+def test_bad_options_end_the_run_with_status_4_and_one_sentence(suite, options, told):
+    """A chip that is asked for by name and is not there is among them."""
+    result = suite(*options)
+
+    assert 4 == result.ret
+    printed = result.stdout.str() + result.stderr.str()
+    assert all(part in printed for part in told.split("*")), printed
+    assert "Traceback" not in printed
+
+
+def test_bad_frames_are_listed_all_at_once_before_the_run(suite, tiny_data, tmp_path):
+    """A missing label ends the run before anything is judged."""
+    shutil.copytree(tiny_data, tmp_path / "data")
+    for path in sorted((tmp_path / "data" / "gtFine").rglob("*.png"))[:2]:
+        path.unlink()
+    result = suite(data=tmp_path / "data")
+
+    assert 4 == result.ret
+    assert 2 == result.stdout.str().count("missing label of")
+
+
+def test_weights_of_another_network_end_the_run_once(suite, tmp_path):
+    """One sentence, not one for every case."""
+    import torch  # noqa: PLC0415
+
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
+    result = suite("--weights", str(tmp_path / "other.pth"))
+
+    assert 4 == result.ret
+    assert 1 == result.stdout.str().count("not the weights of tiny")
+
+
+def test_a_failed_gate_fails_the_run_with_its_verdict(suite, tiny_models, tmp_path):
+    """A broken model: observed, required, because; no traceback."""
+    shutil.copytree(tiny_models, tmp_path / "models")
+    card = tmp_path / "models" / "tiny" / "card.toml"
+    card.write_text(card.read_text().replace("floor = 0.01", "floor = 1.0"))
+    result = suite("--models", str(tmp_path / "models"), "-k", "tiny", models=False)
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["parity failed: observed *% of pixels, required >= 99.90%; the graph after surgery*"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_run_that_judges_nothing_is_no_success(suite):
+    """All skipped is exit status 5."""
+    result = suite("-k", "tiny and ratios")
+
+    result.assert_outcomes(skipped=1)
+    assert 5 == result.ret
+
+
+def test_published_figures_are_judged_without_a_chip(suite):
+    """Accuracy and ratios of the guide; tests that need a run are left out."""
+    result = suite("--published", data=None)
+
+    assert {"passed": 3, "skipped": 3} == {k: v for k, v in result.parseoutcomes().items() if k != "deselected"}
+    result.stdout.fnmatch_lines(["tiny-bs1-Ascend310P3  throughput passed: observed 1.300 x Ascend310, *"])
+
+
+def test_a_dry_run_shows_every_case_and_runs_nothing(suite, pytester):
+    """The plan of each case, also of chips that are not there."""
+    result = suite("--dry-run", "--soc", "cpu", "--soc", "Ascend310P3")
+
+    assert 0 == result.ret
+    result.stdout.fnmatch_lines(
+        ["tiny-bs4-cpu:", "*surgery pass=floor_bn_weights match=*", "*onnxruntime: no build*batch 4*"]
+    )
+    result.stdout.fnmatch_lines(["tiny-bs16-Ascend310P3:", "*no runtime 'ascend' yet"])
+    assert not (pytester.path / "out").exists()
+
+
+def test_nan_in_the_output_fails_the_case_and_names_the_frame(suite, tiny_card, tmp_path):
+    """A network that gives NaN has no mIoU."""
+    import safetensors.torch  # noqa: PLC0415
+
+    state = safetensors.torch.load_file(tiny_card.path.parent / "tiny.safetensors")
+    state["conv.bias"][3] = float("nan")
+    safetensors.torch.save_file(state, tmp_path / "nan.safetensors")
+    result = suite("--weights", str(tmp_path / "nan.safetensors"))
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["*accuracy failed: observed crash*frame aachen_000000_000019: *NaN*"])
+
+
+@pytest.mark.usefixtures("suite")
+def test_an_interrupted_run_keeps_what_was_measured(pytester, tiny_models, tiny_data):
+    """Ctrl-C in the middle: exit status 2, the records made so far are there."""
+    (pytester.path / "acceptance" / "test_slow.py").write_text(
+        "import threading, pytest\n@pytest.mark.roadworthy('all')\ndef test_slow(case):\n    threading.Event().wait(60)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "roadworthy.plugin", "acceptance/test_accuracy.py"]
+    command += ["acceptance/test_slow.py", "-k", "tiny", "--models", tiny_models, "--data", tiny_data, "--out", "out"]
+    running = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True)
+    records = pytester.path / "out" / "records.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (records.exists() and len(records.read_text().splitlines()) >= 4):
+        threading.Event().wait(0.1)  # until both cases are judged and the slow test runs
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=60)
+
+    assert 2 == running.returncode, output
+    assert 4 == len(record.read(records))
+    assert "tiny-bs1-cpu  accuracy passed" in output
+
+
+def test_other_peoples_tests_keep_their_own_case_fixture(pytester):
+    """An installed plugin takes nothing over."""
+    pytester.makepyfile(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def case():\n    return 7\n"
+        "def test_own(case):\n    assert case == 7\n"
+        "@pytest.mark.parametrize('case', [1, 2])\n"
+        "def test_parametrized(case):\n    assert case < 3\n"
+    )
+    result = pytester.runpytest_subprocess("-p", "roadworthy.plugin")
+
+    result.assert_outcomes(passed=3)
+    result.stdout.no_fnmatch_line("judging *")

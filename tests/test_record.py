@@ -1,0 +1,114 @@
+"""Records: tidy, append-only, and never lost by a failed write."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from roadworthy import record
+from roadworthy.problem import Problem
+from roadworthy.record import Record
+
+ROW = Record(model="erfnet", soc="cpu", batch=4, metric="miou", value=0.7, source="measured", environment={"os": "ä"})
+
+
+def test_what_is_written_is_read(tmp_path):
+    """Records keep every field, in order, over several appends."""
+    path = tmp_path / "new" / "records.jsonl"
+    lost = replace(ROW, value=None, outcome="oom", detail="no memory")
+    record.append(path, [ROW])
+    record.append(path, [lost, ROW])
+
+    assert [ROW, lost, ROW] == record.read(path)
+    assert [ROW, lost, ROW] == record.read_folder(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"value": None}, "a value goes with ok"),
+        ({"outcome": "oom"}, "a value goes with ok"),
+        ({"metric": "speed"}, "metric is 'speed'"),
+        ({"outcome": "lost"}, "outcome is 'lost'"),
+        ({"source": "hearsay"}, "source is 'hearsay'"),
+    ],
+)
+def test_a_record_checks_itself_once(change, told):
+    """Out of memory is no zero, and a value has a meaning."""
+    with pytest.raises(ValueError, match=told):
+        replace(ROW, **change)
+
+
+def test_a_last_line_cut_short_is_left_out_and_replaced(tmp_path):
+    """A crash in the middle of a write costs that record only."""
+    path = tmp_path / "records.jsonl"
+    record.append(path, [ROW, ROW])
+    path.write_bytes(path.read_bytes()[:-40])
+
+    assert [ROW] == record.read(path)
+
+    record.append(path, [ROW])
+
+    assert [ROW, ROW] == record.read(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", "not a record"),
+        ("[]", "not a record"),
+        ("{}", "not a record: 'schema_version'"),
+        ('{"schema_version": 99}', "schema_version is 99; this program reads 1"),
+        ('{"schema_version": 1, "colour": "red"}', "unknown key 'colour'"),
+        ('{"schema_version": 1, "model": "erfnet"}', "not a record"),
+    ],
+)
+def test_a_line_that_is_no_record_is_refused_by_its_number(tmp_path, line, told):
+    """The sentence names file and line."""
+    path = tmp_path / "records.jsonl"
+    record.append(path, [ROW])
+    path.write_text(path.read_text() + line + "\n")
+
+    with pytest.raises(Problem, match=re.escape(f"{path}:2: ") + ".*" + re.escape(told)):
+        record.read(path)
+
+
+def test_a_full_disk_leaves_the_old_records_as_they_were(tmp_path):
+    """A write that fails half-way is taken back; the error names the file."""
+    path = tmp_path / "records.jsonl"
+    record.append(path, [ROW])
+    before = path.read_bytes()
+    script = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from roadworthy import problem, record\n"
+        "path = Path(sys.argv[1])\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (len(path.read_bytes()) + 100,) * 2)\n"  # as a full disk would
+        "try:\n"
+        "    record.append(path, record.read(path))\n"
+        "except problem.Problem as found:\n"
+        "    print(found)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+
+    assert f"{path}: the record could not be written" in done.stdout
+    assert before == path.read_bytes()
+
+
+def test_the_published_format_is_pinned(tmp_path):
+    """A field that comes or goes needs a new schema version."""
+    path = tmp_path / "records.jsonl"
+    record.append(path, [ROW])
+    names = (
+        "model soc batch metric value outcome source clock runtime provider data frames weights when environment "
+        "samples detail schema_version"
+    )
+
+    assert names.split() == list(json.loads(Path(path).read_text()))
