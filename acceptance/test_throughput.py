@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 def test_ratios(case: Case, run: Evidence, judge: Callable[[Case, Verdict], None]) -> None:
     """The chip at its best batch is as many times faster as the card promises."""
     records = run.throughput_of_chips(case)
-    judge(case, gates.ratios(case.card, case.soc.name, records))
+    judge(case, gates.ratios(case.card, case.soc, records))

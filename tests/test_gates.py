@@ -9,6 +9,7 @@ import pytest
 from roadworthy import card as cards
 from roadworthy import gates
 from roadworthy.record import Record
+from roadworthy.soc import find
 
 MIOU = Record(
     model="tiny", soc="cpu", batch=1, metric="miou", value=0.9, source="measured", runtime="onnxruntime",
@@ -110,23 +111,26 @@ def test_regression_compares_with_the_newest_like_record():
 def test_the_published_ratios_of_erfnet(erfnet):
     """Best batch over best batch: 1.327 untuned, 1.735 tuned; the reference itself is unjudged."""
     plain, tuned, own = (
-        gates.ratios(erfnet, soc, erfnet.published()) for soc in ("Ascend310P3", "Ascend310P3+aoe", "Ascend310")
+        gates.ratios(erfnet, find(soc), erfnet.published()) for soc in ("Ascend310P3", "Ascend310P3+aoe", "Ascend310")
     )
 
     assert ("passed", "1.327 x Ascend310", ">= 1.2 x Ascend310") == (plain.outcome, plain.observed, plain.required)
     assert ("passed", "1.735 x Ascend310") == (tuned.outcome, tuned.observed)
     assert "381.95 images/s at batch 8 over 220.20 at 1" in tuned.because
     assert "unjudged" == own.outcome
+    assert "the card promises ratios of Ascend310P3+aoe, not of Ascend310" == own.because
 
 
 def test_a_ratio_below_the_promise_fails(tiny_card):
     """A chip must be as much faster as the card says; a missing reference leaves it unjudged."""
     records = [replace(r, value=115.0) if r.soc == "Ascend310" and r.value else r for r in tiny_card.published()]
 
-    assert "passed" == gates.ratios(tiny_card, "Ascend310P3", tiny_card.published()).outcome
-    assert "failed" == gates.ratios(tiny_card, "Ascend310P3", records).outcome
-    assert "unjudged" == gates.ratios(tiny_card, "Ascend310P3", [r for r in records if r.soc != "Ascend310"]).outcome
-    assert "unjudged" == gates.ratios(tiny_card, "cpu", records).outcome
+    assert "passed" == gates.ratios(tiny_card, find("Ascend310P3"), tiny_card.published()).outcome
+    assert "failed" == gates.ratios(tiny_card, find("Ascend310P3"), records).outcome
+    assert (
+        "unjudged" == gates.ratios(tiny_card, find("Ascend310P3"), [r for r in records if r.soc != "Ascend310"]).outcome
+    )
+    assert "unjudged" == gates.ratios(tiny_card, find("cpu"), records).outcome
 
 
 def test_a_ratio_across_clocks_says_so(tiny_card):
@@ -138,7 +142,7 @@ def test_a_ratio_across_clocks_says_so(tiny_card):
         Record(model="tiny", soc="Ascend310", batch=1, metric="throughput", value=3.0, source="measured", clock="wall"),
     ]
 
-    assert "unlike: device" in gates.ratios(tiny_card, "Ascend310P3", records).because
+    assert "unlike: device" in gates.ratios(tiny_card, find("Ascend310P3"), records).because
 
 
 def test_a_verdict_reads_as_one_line():

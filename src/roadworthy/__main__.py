@@ -105,8 +105,10 @@ def evaluate(options: argparse.Namespace) -> None:
     case = Case(_card(options), chips.find(options.soc), options.batch)
     with _progress("frames") as progress:
         run = evidence.Run(options.out or cache.run_folder(), options.data, options.weights, progress)
+        found = run.accuracy(case)[0]
+        if found.value is None:
+            raise Problem(f"{case.id}: {found.outcome}: {found.detail}")
         evaluation = run.evaluation(case)
-        run.accuracy(case)
     print(f"records: {run.out}/records.jsonl", file=sys.stderr)
     _print_scores(case.card, evaluation, options)
 

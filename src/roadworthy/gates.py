@@ -8,6 +8,7 @@ from typing import Literal
 
 from roadworthy.card import ModelCard
 from roadworthy.record import Record
+from roadworthy.soc import Soc, find
 
 FULL_VAL = 500  # frames of Cityscapes val, which published figures are about
 SAME_PIXELS = 0.9999  # exported graph against torch, and a batch size against batch 1
@@ -35,7 +36,7 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
     gate = "accuracy"
     own = _last(records, "miou")
     if own is None or own.value is None:
-        return _without_value(gate, own)
+        return _without_value(gate, "miou", own)
     pooled = _last(records, "pooled_miou")
     observed = f"mIoU {own.value:.6f}"
     if pooled is not None and pooled.value is not None:
@@ -81,7 +82,7 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
     gate = "regression"
     own = _last(records, "miou")
     if own is None or own.value is None:
-        return _without_value(gate, own)
+        return _without_value(gate, "miou", own)
     observed = f"mIoU {own.value:.6f}"
     same = [
         r
@@ -99,21 +100,22 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
     return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", because)
 
 
-def ratios(card: ModelCard, soc: str, records: Iterable[Record]) -> Verdict:
-    """Best batch over best batch against each chip that the card's target names."""
+def ratios(card: ModelCard, soc: Soc, records: Iterable[Record]) -> Verdict:
+    """Best batch over best batch against each chip that the card's target names, for the chip that it is about."""
     gate = "throughput"
-    records = [r for r in records if r.metric == "throughput"]
-    own = best(records, soc)
+    records = [r for r in records if r.metric == gate]
+    own = best(records, soc.name)
+    speed = f"{own.value:.2f} images/s" if own else "nothing"
+    if soc.atc_name != find(card.target.judge).atc_name:
+        because = f"the card promises ratios of {card.target.judge}, not of {soc.name}"
+        return Verdict(gate, "unjudged", speed, "", because)
     if own is None:
-        return Verdict(
-            gate, "unjudged", "nothing", "", f"there is no throughput of {soc} to judge; the card promises none"
-        )
-    observed, failed, told = [], False, []
+        return Verdict(gate, "unjudged", speed, "", f"there is no throughput of {soc.name}")
+    observed, told, missing, failed = [], [], [], False
     for other, required in card.target.vs.items():
         reference = best(records, other)
-        if other == soc:
-            return Verdict(gate, "unjudged", f"{own.value:.2f} images/s", "", f"{soc} is what others are compared with")
         if reference is None or not own.value or not reference.value:
+            missing.append(other)
             continue
         ratio = own.value / reference.value
         failed = failed or ratio < required
@@ -121,9 +123,11 @@ def ratios(card: ModelCard, soc: str, records: Iterable[Record]) -> Verdict:
         told.append(f"{own.value:.2f} images/s at batch {own.batch} over {reference.value:.2f} at {reference.batch}")
         if (own.clock, own.runtime) != (reference.clock, reference.runtime):
             told.append(f"unlike: {own.clock} {own.runtime or ''} against {reference.clock} {reference.runtime or ''}")
-    if not observed:
-        names = ", ".join(card.target.vs) or "no chip"
-        return Verdict(gate, "unjudged", f"{own.value:.2f} images/s", "", f"no throughput to compare with ({names})")
+    if not failed and (missing or not observed):
+        because = (
+            f"there is no throughput of {', '.join(missing)} to compare with" if missing else "the card names no chip"
+        )
+        return Verdict(gate, "unjudged", ", ".join([speed, *observed]), "", because)
     required_text = ", ".join(f">= {ratio} x {other}" for other, ratio in card.target.vs.items())
     return _judged(gate, not failed, ", ".join(observed), required_text, "; ".join(told))
 
@@ -137,7 +141,7 @@ def best(records: Iterable[Record], soc: str) -> Record | None:
 def _agreement(gate: str, records: Iterable[Record], metric: str, required: float, what: str) -> Verdict:
     own = _last(records, metric)
     if own is None or own.value is None:
-        return _without_value(gate, own or next((r for r in records if r.value is None), None))
+        return _without_value(gate, metric, own or next((r for r in records if r.value is None), None))
     return _judged(gate, own.value >= required, f"{own.value:.4%} of pixels", f">= {required:.2%}", what)
 
 
@@ -145,9 +149,9 @@ def _judged(gate: str, passed: bool, observed: str, required: str, because: str)
     return Verdict(gate, "passed" if passed else "failed", observed, required, because)
 
 
-def _without_value(gate: str, own: Record | None) -> Verdict:
+def _without_value(gate: str, metric: str, own: Record | None) -> Verdict:
     if own is None:
-        return Verdict(gate, "unjudged", "nothing", "", "there is no such record")
+        return Verdict(gate, "unjudged", "nothing", "", f"there is no record of {metric}")
     return Verdict(gate, "failed", own.outcome, "a value", own.detail or own.outcome)
 
 
