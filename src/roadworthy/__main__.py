@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -132,6 +133,7 @@ def train(options: argparse.Namespace) -> None:
     from roadworthy import train as trainer  # noqa: PLC0415
 
     card = _card(options)
+    made_by = {"command": f"roadworthy {shlex.join(sys.argv[1:])}", "commit": _commit()}  # of the code that runs
     plan = trainer.Plan(
         epochs=options.epochs,
         batch=options.batch,
@@ -153,8 +155,7 @@ def train(options: argparse.Namespace) -> None:
                 bar.console.print(f"step {step.number}/{step.total}  {text}")
 
         module = trainer.train(card, dataset, plan, show)
-    made_by = {"command": f"roadworthy {' '.join(sys.argv[1:])}", "commit": _commit(), "data": dataset.name}
-    trainer.save(module, out, plan, made_by)
+    trainer.save(module, out, plan, {**made_by, "data": dataset.name})
     print(out)
 
 
@@ -295,13 +296,8 @@ def _progress(text: str) -> Iterator[Callback]:
 
 
 def _commit() -> str:
-    git = subprocess.run(
-        ["git", "rev-parse", "HEAD"],  # noqa: S607  whichever git the user has
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    git = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=False, text=True)
     return git.stdout.strip() or "unknown"
 
 

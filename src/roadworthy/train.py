@@ -138,4 +138,5 @@ def save(module: nn.Module, path: Path, plan: Plan, made_by: dict[str, str]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     safetensors.torch.save_file(state, part, {k: str(v) for k, v in {**asdict(plan), **made_by}.items()})
+    part.chmod(0o644)  # safetensors writes for the owner only
     part.replace(path)
