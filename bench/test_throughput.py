@@ -22,6 +22,8 @@ def test_throughput(case: Case, run: Run, request: pytest.FixtureRequest) -> Non
     def collect(call: Callable[[], object], seconds: float) -> Sequence[float]:
         benchmark = request.getfixturevalue("benchmark")
         rounds = min(max(int(SECONDS / seconds), ROUNDS[0]), ROUNDS[1])
+        if benchmark.disabled:
+            pytest.skip("--benchmark-disable leaves nothing to record")
         benchmark.pedantic(call, rounds=rounds)
         benchmark.group = case.card.key
         samples: list[float] = benchmark.stats.stats.data

@@ -97,7 +97,7 @@ COLOURS = np.array(COLOURS)
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Graphs of tests never enter the user's cache; the sample data, which is slow to draw, is shared with it."""
+    """Nothing that a test makes enters the user's cache."""
     before = os.environ.get("ROADWORTHY_CACHE")
     os.environ["ROADWORTHY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     yield

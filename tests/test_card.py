@@ -53,6 +53,16 @@ def test_the_erfnet_card_holds_the_guides_figures():
         ("shape = [3, 64, 128]", "shape = [64, 128]", "shape is [64, 128]; it must be [channels, height, width]"),
         ("[  100.0".replace("  ", ""), "[1.0, 100.0", "throughput.Ascend310 has 3 figures for 2 batch sizes"),
         ('"oom"]', '"full"]', "key 'published.throughput.Ascend310[1]' is 'full'"),
+        (
+            'judge = "Ascend310P3"',
+            'judge = "310P3"',
+            "target.judge names 310P3: there is no chip of this name; did you mean",
+        ),
+        (
+            "batch       = [    1,",
+            'batch       = ["oom",',
+            "throughput.batch is ['oom', 4.0]; it must be a list of whole",
+        ),
         ('pass  = "floor_bn_weights"', "", 'surgery[0] has no "pass"'),
         ('name    = "Tiny"', "name    = ", "not a TOML file"),
     ],
@@ -80,7 +90,8 @@ def test_a_name_is_looked_up_in_the_stage_or_in_the_models_net(tiny_card):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("net.Huge", "known: net.Tiny"), ("shrink", "known: .*scale"), ("_is_step", "known: ")]
+    ("name", "told"),
+    [("net.Huge", "known: net.Tiny"), ("shrink", "known: .*scale"), ("_is_step", "known: "), ("Recipe", "known: ")],
 )
 def test_a_wrong_name_lists_the_right_ones(tiny_card, name, told):
     """The sentence names the card and what it could have said."""

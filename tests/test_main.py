@@ -94,7 +94,7 @@ def test_doctor_says_what_is_missing(run):
 
     _, out, _ = run("doctor", "--json")
 
-    assert {"soc": "cpu", "runtime": "onnxruntime", "missing": None} in json.loads(out)
+    assert {"soc": "cpu", "runtime": "onnxruntime", "missing": None} in json.loads(out)["socs"]
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,19 @@ def test_doctor_says_what_is_missing(run):
         (["evaluate", "tiny", "--weights", "none.pth"], 2, "none.pth: there is no such file"),
         (["preprocess", "tiny", "none.png", "out.bin"], 2, "none.png: cannot be read"),
         (["score", "tiny", ".", "--data", "nowhere"], 2, "nowhere: no photographs"),
+        (
+            ["evaluate", "tiny", "--convention", "mean"],
+            2,
+            "--convention mean: there is no such convention; known: card",
+        ),
+        (["score", "tiny", ".", "--order", "nofile"], 2, "nofile: No such file or directory"),
+        (["train", "tiny", "--data", "nowhere"], 2, "nowhere: no photographs"),
         (["tables", "--check", "--readme", "none.md"], 2, "none.md: there is no such file"),
     ],
 )
 def test_bad_input_is_told_in_one_sentence(run, tiny_data, arguments, status, told):
     """Exit status 2, or 4 for a chip that is not there; nothing on stdout, no traceback."""
-    data = ["--data", tiny_data] if arguments[0] == "evaluate" and "--data" not in arguments else []
+    data = ["--data", tiny_data] if arguments[0] in ("evaluate", "score") and "--data" not in arguments else []
     found, out, err = run(*arguments, *data)
 
     assert (status, "") == (found, out)

@@ -96,6 +96,12 @@ def test_results_are_paired_by_name(tiny_card, dataset, results):
     with pytest.raises(Problem, match=f"{files[2].name}: holds {len(content) - 2} bytes"):
         pipeline.score_results(tiny_card, results, dataset, quiet)
 
+    files[2].write_bytes(content)
+    np.save(files[2].with_suffix(".npy"), np.zeros((20, 64, 128), np.float16))
+    with pytest.raises(Problem, match=f"{files[2].stem}.npy: the same result is there as {files[2].name}"):
+        pipeline.score_results(tiny_card, results, dataset, quiet)
+
+    files[2].with_suffix(".npy").unlink()
     files[2].unlink()
     with pytest.raises(Problem, match=f"1 of 5 results are missing, first .*{files[2].name}"):
         pipeline.score_results(tiny_card, results, dataset, quiet)
@@ -104,13 +110,13 @@ def test_results_are_paired_by_name(tiny_card, dataset, results):
 def test_scores_are_of_the_card_a_named_or_all_conventions(tiny_card, tiny_data, tmp_path):
     """The JSON objects have miou, iou (19), pooled_miou, convention and frames."""
     evaluation = evidence.Run(tmp_path, str(tiny_data), None).evaluation(Case(tiny_card, find("cpu"), 1))
-    (own,) = pipeline.scores(tiny_card, evaluation, "card")
+    (own,) = pipeline.scores(tiny_card, evaluation, pipeline.conventions(tiny_card, "card"))
 
     assert ("dataset", 19, 5) == (own["convention"], len(own["iou"]), own["frames"])
-    assert ["pooled"] == [row["convention"] for row in pipeline.scores(tiny_card, evaluation, "pooled")]
-    assert {"dataset", "pooled"} <= {row["convention"] for row in pipeline.scores(tiny_card, evaluation, "all")}
-    with pytest.raises(Problem, match=r"there is no 'mean'; known: .*dataset, pooled"):
-        pipeline.scores(tiny_card, evaluation, "mean")
+    assert ["pooled"] == pipeline.conventions(tiny_card, "pooled")
+    assert ["dataset", "pooled"] == pipeline.conventions(tiny_card, "all")
+    with pytest.raises(Problem, match=r"--convention Score: .* known: card, all, dataset, pooled"):
+        pipeline.conventions(tiny_card, "Score")
 
 
 def test_an_export_shows_what_surgery_did_to_class_maps(tiny_card, dataset, tmp_path):

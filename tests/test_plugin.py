@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch  # here, since pytester forgets what a test imports, and torch cannot be imported twice
 
 from roadworthy import record
 
@@ -76,7 +78,7 @@ def test_records_are_committed_only_when_asked_and_then_judge_the_next_run(suite
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--soc", "310P3"], "--soc 310P3: there is no chip of this name; did you mean Ascend310P3?"),
+        (["--soc", "310P3"], "310P3: there is no chip of this name; did you mean Ascend310P3?"),
         (["--batch", "0"], "--batch 0: a batch size is 1 or more"),
         (["--weights", "none.pth"], "none.pth: there is no such file"),
         (["--models", "nowhere"], "nowhere: there is no <model>/card.toml in this folder"),
@@ -106,8 +108,6 @@ def test_bad_frames_are_listed_all_at_once_before_the_run(suite, tiny_data, tmp_
 
 def test_weights_of_another_network_end_the_run_once(suite, tmp_path):
     """One sentence, not one for every case."""
-    import torch  # noqa: PLC0415
-
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
     result = suite("--weights", str(tmp_path / "other.pth"))
 
@@ -135,6 +135,60 @@ def test_a_run_that_judges_nothing_is_no_success(suite):
     assert 5 == result.ret
 
 
+@pytest.mark.parametrize("options", [["--batch", "1", "-k", "invariance"], ["--published", "--soc", "cpu"]])
+def test_a_selection_without_cases_judges_nothing(suite, options):
+    """No case is compared with batch 1 where there is only batch 1; no guide publishes figures of a cpu."""
+    result = suite(*options, data=None, models=False)
+
+    assert 5 == result.ret
+    assert "INTERNALERROR" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["nothing was judged"])
+
+
+def test_one_bad_model_does_not_stop_the_others(suite, tiny_models, tmp_path):
+    """A net.py that cannot be imported fails its own cases in one sentence; the other model is judged."""
+    shutil.copytree(tiny_models / "tiny", tmp_path / "more" / "tiny2")
+    (tmp_path / "more" / "tiny2" / "net.py").write_text("import nosuchmodule\n")
+    result = suite("--models", str(tmp_path / "more"), "--batch", "1")
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["*tiny2*net.py: cannot be imported (No module named 'nosuchmodule')"])
+    result.stdout.fnmatch_lines(["tiny-bs1-cpu  *accuracy passed*"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_run_that_failed_adds_no_records(suite, pytester, tmp_path, tiny_models):
+    """A regression must not become what later runs are compared with."""
+    shutil.copytree(tiny_models, tmp_path / "models")
+    card = tmp_path / "models" / "tiny" / "card.toml"
+    card.write_text(card.read_text().replace("miou    = 78.31", "miou    = 99.0"))
+    result = suite("--models", str(tmp_path / "models"), "-k", "tiny", "--update-records", models=False)
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["records not added: only a run that passed *"])
+    assert not (pytester.path / "reports" / "records").exists()
+
+
+def test_records_that_cannot_be_added_are_told_after_the_verdicts(suite, pytester):
+    """The verdicts are printed, the reason is one sentence, the exit status is not 0."""
+    (pytester.path / "reports").write_text("a file where the folder should be")
+    result = suite("--update-records")
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["tiny-bs1-cpu  accuracy passed*", "records not added: *could not be written*"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_committed_line_that_is_no_record_ends_the_run_at_once(suite, pytester):
+    """File and line are named before an hour of work."""
+    (pytester.path / "reports" / "records").mkdir(parents=True)
+    (pytester.path / "reports" / "records" / "tiny.jsonl").write_text("{}\n")
+    result = suite()
+
+    assert 4 == result.ret
+    assert "tiny.jsonl:1: not a record: 'schema_version'" in result.stdout.str()
+
+
 def test_published_figures_are_judged_without_a_chip(suite):
     """Accuracy and ratios of the guide; tests that need a run are left out."""
     result = suite("--published", data=None)
@@ -157,8 +211,6 @@ def test_a_dry_run_shows_every_case_and_runs_nothing(suite, pytester):
 
 def test_nan_in_the_output_fails_the_case_and_names_the_frame(suite, tiny_card, tmp_path):
     """A network that gives NaN has no mIoU."""
-    import safetensors.torch  # noqa: PLC0415
-
     state = safetensors.torch.load_file(tiny_card.path.parent / "tiny.safetensors")
     state["conv.bias"][3] = float("nan")
     safetensors.torch.save_file(state, tmp_path / "nan.safetensors")

@@ -26,5 +26,5 @@ def test_street40_scores_as_its_readme_says(shared, tmp_path, capsys, batch):
     assert pytest.approx(float(own), abs=1e-4) == row["miou"]
     assert pytest.approx(float(pooled), abs=1e-4) == row["pooled_miou"]
     for name, value in zip(row["classes"], row["iou"], strict=True):
-        found = re.search(rf"\b{name} (0\.\d+)", told)
+        found = re.search(rf"\b{name}\s(0\.\d+)", told)
         assert pytest.approx(float(found[1]) if found else 0, abs=1e-3) == value

@@ -58,6 +58,19 @@ def test_a_last_line_cut_short_is_left_out_and_replaced(tmp_path):
     assert [ROW, ROW] == record.read(path)
 
 
+def test_a_whole_last_line_without_its_end_is_a_record(tmp_path):
+    """An editor may leave it so; it is read, and the next one starts a line of its own."""
+    path = tmp_path / "records.jsonl"
+    record.append(path, [ROW])
+    path.write_bytes(path.read_bytes().rstrip())
+
+    assert [ROW] == record.read(path)
+
+    record.append(path, [ROW])
+
+    assert [ROW, ROW] == record.read(path)
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -23,23 +23,32 @@ def dataset(tiny_data, tmp_path_factory):
     return cityscapes.open_dataset(root, "train")
 
 
+def trained(card, dataset, plan):
+    """The card's network after the plan."""
+    module = train.fresh(card, plan.seed)
+    train.train(module, card, dataset, plan, lambda _: None)
+    return module
+
+
 PLAN = train.Plan(epochs=30, batch=2, crop=32, rate=0.1)
 
 
 def test_the_loss_falls(tiny_card, dataset):
     """Sixty steps of the small network learn the colours; progress counts every step."""
     steps = []
-    train.train(tiny_card, dataset, PLAN, steps.append)
+    module = train.fresh(tiny_card, 0)
+    train.train(module, tiny_card, dataset, PLAN, steps.append)
 
     assert list(range(1, 61)) == [step.number for step in steps]
     assert {60} == {step.total for step in steps}
+    assert not module.training
     assert sum(s.loss for s in steps[-5:]) < 0.6 * sum(s.loss for s in steps[:5])
 
 
 def test_a_seed_repeats_a_run(tiny_card, dataset):
     """Same seed, same weights; another seed, others."""
     plans = [train.Plan(batch=2, crop=32, max_steps=3, seed=seed) for seed in (1, 1, 2)]
-    first, again, other = (train.train(tiny_card, dataset, plan, lambda _: None).state_dict() for plan in plans)
+    first, again, other = (trained(tiny_card, dataset, plan).state_dict() for plan in plans)
 
     assert torch.equal(first["conv.weight"], again["conv.weight"])
     assert not torch.equal(first["conv.weight"], other["conv.weight"])
@@ -75,7 +84,7 @@ def test_crops_lie_anywhere_in_the_frame(tiny_card, dataset):
 
 def test_weights_are_saved_with_what_made_them(tiny_card, dataset, tmp_path):
     """Float16, loadable, with plan, command and commit in the header."""
-    module = train.train(tiny_card, dataset, train.Plan(batch=2, crop=32, max_steps=1, seed=4), lambda _: None)
+    module = trained(tiny_card, dataset, train.Plan(batch=2, crop=32, max_steps=1, seed=4))
     train.save(module, tmp_path / "new" / "w.safetensors", PLAN, {"command": "roadworthy train", "commit": "abc"})
     with safetensors.safe_open(tmp_path / "new" / "w.safetensors", "pt") as file:
         header = file.metadata()
@@ -97,4 +106,4 @@ def test_weights_are_saved_with_what_made_them(tiny_card, dataset, tmp_path):
 def test_what_cannot_be_trained_is_refused(tiny_card, dataset, plan, told):
     """One sentence with the number that is wrong."""
     with pytest.raises(Problem, match=told):
-        train.train(tiny_card, dataset, plan, lambda _: None)
+        trained(tiny_card, dataset, plan)

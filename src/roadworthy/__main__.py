@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from roadworthy import card as cards
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
+from roadworthy.data import cityscapes
 from roadworthy.problem import Problem, Unavailable
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 on success, 1 on stale tables, 2 on bad input, 4 where the chip asked for is not there."""
+    """Run one verb; exit status as the README says."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.verb(options) or 0)
@@ -43,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"roadworthy: {error.filename}: {error.strerror}", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
         print("roadworthy: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -58,7 +63,7 @@ def doctor(options: argparse.Namespace) -> None:
             case = Case(card, chip, 1)
             reasons.setdefault((chip.name, case.runtime), runtimes.missing(case))
     if options.json:
-        print(json.dumps([{"soc": s, "runtime": r, "missing": why} for (s, r), why in reasons.items()]))
+        print(json.dumps({"socs": [{"soc": s, "runtime": r, "missing": why} for (s, r), why in reasons.items()]}))
         return
     for (name, runtime), why in reasons.items():
         print(f"{'ok     ' if why is None else 'missing'}  {name:16} {runtime:12} {why or ''}".rstrip())
@@ -90,20 +95,20 @@ def score(options: argparse.Namespace) -> None:
 
     card = _card(options)
     dataset = pipeline.open_data(options.data, card)
+    names = pipeline.conventions(card, options.convention)
     if options.order:
-        from roadworthy.data import cityscapes  # noqa: PLC0415
-
         dataset = cityscapes.read_order(options.order, dataset)
     with _progress("scoring") as progress:
         evaluation = pipeline.score_results(card, options.results, dataset, progress)
-    _print_scores(card, evaluation, options)
+    _print_scores(pipeline.scores(card, evaluation, names), options)
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest."""
-    from roadworthy import cache, evidence  # noqa: PLC0415
+    from roadworthy import cache, evidence, pipeline  # noqa: PLC0415
 
     case = Case(_card(options), chips.find(options.soc), options.batch)
+    names = pipeline.conventions(case.card, options.convention)
     with _progress("frames") as progress:
         run = evidence.Run(options.out or cache.run_folder(), options.data, options.weights, progress)
         found = run.accuracy(case)[0]
@@ -111,7 +116,7 @@ def evaluate(options: argparse.Namespace) -> None:
             raise Problem(f"{case.id}: {found.outcome}: {found.detail}")
         evaluation = run.evaluation(case)
     print(f"records: {run.out}/records.jsonl", file=sys.stderr)
-    _print_scores(case.card, evaluation, options)
+    _print_scores(pipeline.scores(case.card, evaluation, names), options)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -145,17 +150,24 @@ def train(options: argparse.Namespace) -> None:
     with _progress("drawing frames") as progress:
         dataset = pipeline.open_data(options.data, card, "train", progress)
     out = options.out / f"{card.key}.safetensors"
+    module = trainer.fresh(card, plan.seed)
+    trainer.save(module, out, plan, {**made_by, "steps": "0"})  # a folder that cannot be written is known at once
+    steps = 0
     with _bar() as bar:
         task = bar.add_task("training", total=plan.steps(len(dataset)))
 
         def show(step: Step) -> None:
+            nonlocal steps
+            steps = step.number
             text = f"loss {step.loss:.3f}  rate {step.rate:.1e}  {step.frames_per_second:.1f} frames/s"
             bar.update(task, completed=step.number, description=text)
             if step.number % 100 == 0 and not bar.console.is_terminal:
                 bar.console.print(f"step {step.number}/{step.total}  {text}")
 
-        module = trainer.train(card, dataset, plan, show)
-    trainer.save(module, out, plan, {**made_by, "data": dataset.name})
+        try:
+            trainer.train(module, card, dataset, plan, show)
+        finally:  # Ctrl-C keeps what was learned
+            trainer.save(module, out, plan, {**made_by, "data": dataset.name, "steps": str(steps)})
     print(out)
 
 
@@ -195,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     add = verb(sample, card=False).add_argument
     add("folder", type=Path, metavar="DIR")
     add("--split", choices=("train", "val"), default="val")
-    add("--frames", type=_positive, default=24)
+    add("--frames", type=_positive, default=cityscapes.SAMPLE_FRAMES["val"])
 
     add = verb(preprocess).add_argument
     add("source", type=Path, metavar="IMAGE_OR_DATA")
@@ -208,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_scores(add)
 
     add = verb(evaluate).add_argument
-    add("--data", default="sample", metavar="DIR")
+    add("--data", default=cityscapes.SAMPLE, metavar="DIR")
     add("--weights", type=Path, metavar="FILE")
     add("--soc", default="cpu", metavar="CHIP")
     add("--batch", type=_positive, default=1, metavar="N")
@@ -218,10 +230,10 @@ def _parser() -> argparse.ArgumentParser:
     add = verb(export).add_argument
     add("out", type=Path, metavar="OUT.onnx")
     add("--weights", type=Path, metavar="FILE")
-    add("--data", default="sample", metavar="DIR", help="frames that show what surgery did to class maps")
+    add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="frames that show what surgery did to class maps")
 
     add = verb(train).add_argument
-    add("--data", default="sample", metavar="DIR")
+    add("--data", default=cityscapes.SAMPLE, metavar="DIR")
     add("--out", type=Path, default=Path("trained"), metavar="DIR")
     add("--epochs", type=_positive, default=40)
     add("--batch", type=_positive, default=4)
@@ -262,16 +274,13 @@ def _card(options: argparse.Namespace) -> ModelCard:
     return found[options.model]
 
 
-def _print_scores(card: ModelCard, evaluation: Any, options: argparse.Namespace) -> None:
-    from roadworthy import pipeline  # noqa: PLC0415
-
-    rows = pipeline.scores(card, evaluation, options.convention)
+def _print_scores(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     if options.json:
-        print(json.dumps(rows if options.convention == "all" else rows[0]))
+        print(json.dumps({row["convention"]: row for row in rows} if options.convention == "all" else rows[0]))
         return
     for row in rows:
         print(f"{row['convention']}: mIoU {row['miou']:.6f} (pooled {row['pooled_miou']:.6f}), {row['frames']} frames")
-        if options.convention != "all":
+        if len(rows) == 1:
             for name, value in zip(row["classes"], row["iou"], strict=True):
                 print(f"  {name:14} {'-' if value is None else f'{value:.6f}'}")
 
@@ -296,9 +305,12 @@ def _progress(text: str) -> Iterator[Callback]:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    git = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=False, text=True)
-    return git.stdout.strip() or "unknown"
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    command, where = [git, "describe", "--always", "--dirty", "--abbrev=40"], Path(__file__).parent
+    told = subprocess.run(command, cwd=where, capture_output=True, check=False, text=True)  # noqa: S603  constant words
+    return told.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

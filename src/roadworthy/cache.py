@@ -6,12 +6,14 @@ import datetime as dt
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock
 
+from roadworthy import fingerprint
 from roadworthy.problem import Problem
 
 VARIABLE = "ROADWORTHY_CACHE"
@@ -27,6 +29,18 @@ def run_folder() -> Path:
     """A folder name for one run's records, not yet made."""
     now = dt.datetime.now(dt.timezone.utc).strftime("%Y%m%d-%H%M%S")
     return folder() / "runs" / f"{now}-{os.getpid()}"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold this file or folder against other runs on this machine; the lock itself lies in the cache."""
+    locks = folder() / "locks"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"{locks}: cannot be made ({error.strerror}); {VARIABLE} names another cache folder") from error
+    with FileLock(locks / f"{fingerprint.of_value(str(path.resolve()))}.lock"):
+        yield
 
 
 def made(kind: str, name: str, make: Callable[[Path], None]) -> Path:

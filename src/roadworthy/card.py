@@ -14,6 +14,7 @@ from typing import Any, Literal
 from roadworthy.problem import Problem
 from roadworthy.record import Record
 from roadworthy.schema import load_toml, read_table
+from roadworthy.soc import socs, unknown
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,10 @@ class Published:
     throughput: Mapping[str, tuple[float | Literal["oom"], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rows = len(self.throughput.get("batch", ()))
+        batches = self.throughput.get("batch", ())
+        if not all(isinstance(batch, float) and batch >= 1 and batch % 1 == 0 for batch in batches):
+            raise ValueError(f"throughput.batch is {list(batches)}; it must be a list of whole numbers")
+        rows = len(batches)
         for soc, column in self.throughput.items():
             if len(column) != rows:
                 raise ValueError(f"throughput.{soc} has {len(column)} figures for {rows} batch sizes")
@@ -154,6 +158,12 @@ class ModelCard:
         for i, step in enumerate(self.surgery):
             if not isinstance(step.get("pass"), str):
                 raise ValueError(f'surgery[{i}] has no "pass"; it names the graph operation')
+        chips = {"target.judge": [self.target.judge], "target.vs": self.target.vs, "runtime": self.runtime}
+        chips["published.miou"] = self.published_.miou
+        chips["published.throughput"] = [name for name in self.published_.throughput if name != "batch"]
+        for key, names in chips.items():
+            if wrong := [name for name in names if name not in socs()]:
+                raise ValueError(f"{key} names {unknown(wrong[0])}")
 
     @property
     def key(self) -> str:
@@ -194,14 +204,14 @@ class ModelCard:
         `net.x` is `x` of the model's own `net.py`; a bare name is a public function of the engine module of that
         stage. Raises Problem that lists the right names.
         """
-        module, attribute = (self._net(), name[4:]) if name.startswith("net.") else (engine, name)
+        own = name.startswith("net.")
+        module, attribute = (self._net(), name[4:]) if own else (engine, name)
         if module is None:
             raise Problem(f'{self.path}: {name!r} must be a name in the model\'s net.py, such as "net.{name}"')
-        if attribute not in functions(module):
-            prefix = "net." if name.startswith("net.") else ""
-            raise Problem(
-                f"{self.path}: there is no {name!r}; known: {', '.join(prefix + n for n in functions(module))}"
-            )
+        known = functions(module, callable) if own else functions(module)
+        if attribute not in known:
+            right = ", ".join(f"net.{n}" if own else n for n in known)
+            raise Problem(f"{self.path}: there is no {name!r}; known: {right}")
         found: Callable[..., Any] = getattr(module, attribute)
         return found
 
@@ -216,13 +226,20 @@ class ModelCard:
             assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
-            spec.loader.exec_module(module)
+            try:
+                spec.loader.exec_module(module)
+            except (ImportError, SyntaxError) as error:
+                del sys.modules[name]  # a half-made module must not be found again
+                raise Problem(f"{path}: cannot be imported ({error})") from error
+            except BaseException:
+                del sys.modules[name]
+                raise
         return sys.modules[name]
 
 
-def functions(module: ModuleType) -> list[str]:
-    """The names that a card may use of a module: its own public functions and classes."""
-    members = inspect.getmembers(module, callable)
+def functions(module: ModuleType, kind: Callable[[object], bool] = inspect.isfunction) -> list[str]:
+    """The names that a card may use of a module: its own public functions, or whatever else is of this kind."""
+    members = inspect.getmembers(module, kind)
     return [n for n, member in members if not n.startswith("_") and member.__module__ == module.__name__]
 
 

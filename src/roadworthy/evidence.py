@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import __version__, fingerprint, measure, pipeline, record, runtimes
+from roadworthy import __version__, cache, fingerprint, measure, pipeline, record, runtimes
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.convert import ledger
@@ -164,8 +164,7 @@ class Run:
         def compared() -> list[Record]:
             weights, (dataset, _) = self.weights(case.card), self.dataset(case.card)
             found = pipeline.parity(case, self.graph(case.card), weights, dataset)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            ledger.write(found.ledger, self._folder / f"{case.card.key}-{case.soc.name}.ledger.json")
+            self._write_ledger(case, found.ledger)
             return [
                 self._record(case, metric, pipeline.same_pixels(found.module, graph), graph)
                 for metric, graph in (("agreement.exported", found.graphs[0]), ("agreement.operated", found.graphs[-1]))
@@ -204,18 +203,21 @@ class Run:
         return self._kept(case, "throughput", measured)
 
     def throughput_of_chips(self, case: Case) -> list[Record]:
-        """All throughput that the guide publishes: what a chip is compared with."""
-        return Published().throughput_of_chips(case)
+        """What this run measured on the case's chip, and what the guide publishes of other chips."""
+        own = [r for r in self.records if r.metric == "throughput" and r.soc == case.soc.name]
+        others = [r for r in Published().throughput_of_chips(case) if r.soc != case.soc.name]
+        return [*own, *others]
 
     def _kept(self, case: Case, metric: str, step: Callable[[], list[Record]]) -> list[Record]:
         def done() -> list[Record]:
             try:
                 records = step()
-            except OutOfMemory as error:
+            except (OutOfMemory, MemoryError) as error:
                 records = [self._record(case, metric, None, outcome="oom", detail=str(error))]
             except BadOutput as error:
                 records = [self._record(case, metric, None, outcome="crash", detail=str(error))]
-            record.append(self._folder / "records.jsonl", records)
+            with cache.locked(self._folder):
+                record.append(self._folder / "records.jsonl", records)
             self.records += records
             return records
 
@@ -224,7 +226,12 @@ class Run:
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         if key not in self._memo:
-            self._memo[key] = make()
+            try:
+                self._memo[key] = make()
+            except Problem as problem:
+                self._memo[key] = problem
+        if isinstance(self._memo[key], Problem):
+            raise self._memo[key]
         return self._memo[key]
 
     def _record(
@@ -254,13 +261,21 @@ class Run:
             **more,
         )
 
+    def _write_ledger(self, case: Case, entries: Iterable[ledger.Entry]) -> None:
+        path = self._folder / f"{case.card.key}-{case.soc.name}.ledger.json"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            ledger.write(entries, path)
+        except OSError as error:
+            raise Problem(f"{path}: the ledger could not be written ({error.strerror})") from error
+
     def _samples(self, case: Case, kind: str, **arrays: NDArray[Any]) -> str:
         now = dt.datetime.now(dt.timezone.utc).strftime("%Y%m%dT%H%M%S")
         name = f"samples/{case.id}-{kind}-{now}.npz"
         path = self._folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(path, allow_pickle=False, **arrays)
+            np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy's stub takes it for allow_pickle
         except OSError as error:
             path.unlink(missing_ok=True)
             raise Problem(f"{path}: the samples could not be written ({error.strerror}); records are kept") from error
@@ -270,15 +285,34 @@ class Run:
 def environment(threads: int | None = None) -> dict[str, str]:
     """What the figures of this process depend on."""
     versions = {package: metadata.version(package) for package in PACKAGES}
-    here = {"roadworthy": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    here = {"roadworthy": __version__, "python": platform.python_version(), "cpu": _cpu()}
     return {**here, **versions, **({"threads": str(threads)} if threads else {})}
 
 
 def commit(evidence: Evidence, folder: Path) -> None:
-    """Add a run's records, with their samples, to the committed ones: `<model>.jsonl` and `samples/`."""
+    """Add a run's records, with their samples, to the committed ones: `<model>.jsonl` and `samples/`.
+
+    Raises Problem naming the file that could not be written; records already there are kept.
+    """
     for row in evidence.records:
         if row.samples and evidence.out:
-            (folder / "samples").mkdir(parents=True, exist_ok=True)
-            shutil.copy2(evidence.out / row.samples, folder / row.samples)
+            target = folder / row.samples
+            part = target.with_suffix(".part")
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(evidence.out / row.samples, part)
+                part.replace(target)
+            except OSError as error:
+                raise Problem(f"{target}: the samples could not be written ({error.strerror})") from error
     for model in dict.fromkeys(row.model for row in evidence.records):
-        record.append(folder / f"{model}.jsonl", [row for row in evidence.records if row.model == model])
+        path = folder / f"{model}.jsonl"
+        with cache.locked(path):
+            record.append(path, [row for row in evidence.records if row.model == model])
+
+
+def _cpu() -> str:
+    """The processor's name where the system tells it, else its architecture."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text(encoding="utf-8").splitlines() if table.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -43,7 +43,9 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
         observed += f" (pooled {pooled.value:.6f})"
     if card.sample is not None and own.data == card.sample.data:
         target, drop, what = card.sample.miou / 100, card.sample.drop, f"the sample target of {card.path.name}"
-    elif own.source == "published" or own.frames == FULL_VAL:
+        if own.weights and not own.weights.startswith(f"{card.sample.weights}@"):
+            what += f", which {card.sample.weights} reaches,"
+    elif own.source == "published" or (own.source == "measured" and own.frames == FULL_VAL):
         target, drop, what = card.target.miou / 100, card.target.drop, f"the target of {card.path.name}"
     else:
         because = (
@@ -88,7 +90,8 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
         r
         for r in committed
         if r.value is not None
-        and (r.model, r.soc, r.metric, r.data, r.runtime) == (own.model, own.soc, own.metric, own.data, own.runtime)
+        and (r.model, r.soc, r.metric, r.runtime) == (own.model, own.soc, own.metric, own.runtime)
+        and _same_data(r.data, own.data)
     ]
     if not same:
         because = f"no committed record of {own.model} on {own.soc} with {own.data} and {own.runtime}; --update-records adds one"
@@ -153,6 +156,11 @@ def _without_value(gate: str, metric: str, own: Record | None) -> Verdict:
     if own is None:
         return Verdict(gate, "unjudged", "nothing", "", f"there is no record of {metric}")
     return Verdict(gate, "failed", own.outcome, "a value", own.detail or own.outcome)
+
+
+def _same_data(one: str | None, other: str | None) -> bool:
+    """By digest and size, behind the last hyphen: a folder may be renamed."""
+    return one is not None and other is not None and one.rpartition("-")[2] == other.rpartition("-")[2]
 
 
 def _last(records: Iterable[Record], metric: str) -> Record | None:

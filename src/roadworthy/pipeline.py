@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -18,23 +19,19 @@ from numpy.typing import NDArray
 from roadworthy import __version__, cache, fingerprint, network, runtimes, soc
 from roadworthy.card import ModelCard, functions
 from roadworthy.case import Case
-from roadworthy.convert import export, ledger
+from roadworthy.convert import export, ledger, surgery
 from roadworthy.data import cityscapes, decode, preprocess, sample, stream
-from roadworthy.data.cityscapes import Dataset, Frame
+from roadworthy.data.cityscapes import SAMPLE, SAMPLE_FRAMES, Dataset, Frame
 from roadworthy.problem import BadOutput, Problem, Unavailable
 from roadworthy.runtimes import Session
 from roadworthy.score import agreement, miou, postprocess
 
-SAMPLE = "sample"
-SAMPLE_VAL = 24
-SAMPLE_TRAIN = 160
 RESULT_SUFFIXES = (".bin", ".npy")
 KEPT_MAPS = 9  # frames whose class maps are held to be compared pixel by pixel
 PARITY_FRAMES = 3  # frames on which graphs are compared with the torch module
 
-CONVENTIONS = [name for name in functions(miou) if name != miou.Score.__name__]
-
 Progress = Callable[[int, int], None]  # frames done, frames in all
+Scored = tuple[NDArray[np.int64], NDArray[np.uint8], int]  # a frame's matrix, class map and its digest
 
 
 @dataclass(frozen=True)
@@ -52,12 +49,14 @@ class Evaluation:
     stems: tuple[str, ...]
     matrices: NDArray[np.int64]
     maps: tuple[NDArray[np.uint8], ...]
+    digests: tuple[int, ...]  # of the class maps of all frames
     provider: str
     threads: int
 
 
-def sample_data(split: str = "val", frames: int = SAMPLE_VAL, progress: Progress | None = None) -> Path:
+def sample_data(split: str = "val", progress: Progress | None = None) -> Path:
     """The drawn data set in the user's cache, made on first use."""
+    frames = SAMPLE_FRAMES[split]
 
     def draw(folder: Path) -> None:
         write_sample(folder, split, frames, progress)
@@ -74,8 +73,7 @@ def write_sample(folder: Path, split: str, frames: int, progress: Progress | Non
 
 def open_data(name: str, card: ModelCard, split: str = "val", progress: Progress | None = None) -> Dataset:
     """The data set of a folder, or the `sample` data set."""
-    frames = SAMPLE_VAL if split == "val" else SAMPLE_TRAIN
-    root = sample_data(split, frames, progress) if name == SAMPLE else Path(name)
+    root = sample_data(split, progress) if name == SAMPLE else Path(name)
     return cityscapes.open_dataset(root, split, card.scoring.labels)
 
 
@@ -100,7 +98,8 @@ def prepare(card: ModelCard, weights: Path) -> Graph:
         (folder / "files.json").write_text(json.dumps(names), encoding="utf-8")
 
     parts = [asdict(card.net), asdict(card.input), asdict(card.export), [dict(step) for step in card.surgery]]
-    code = fingerprint.of_file(card.path.parent / "net.py")
+    makers = [card.path.parent / "net.py", *(Path(m.__file__) for m in (export, surgery, ledger) if m.__file__)]
+    code = [fingerprint.of_file(file) for file in makers]
     tools = [__version__, metadata.version("torch"), metadata.version("onnx")]
     key = fingerprint.of_value([parts, code, fingerprint.of_file(weights), tools])
     folder = cache.made("graphs", f"{card.key}-{key}", make)
@@ -118,22 +117,28 @@ def evaluate(
     matrices: list[NDArray[np.int64]] = []
     maps: list[NDArray[np.uint8]] = []
     stems: list[str] = []
+    digests: list[int] = []
     for batch in stream.batches(case.card, dataset, case.batch):
         output = session.run(batch.inputs)[case.card.output.index]
         if len(output) != case.batch:
             raise BadOutput(f"{case.id}: {len(output)} outputs for a batch of {case.batch}")
-        for frame, label, scores in zip(batch.frames, batch.labels, output, strict=False):  # padding is behind them
-            kept = np.empty(label.shape, np.uint8) if len(maps) < keep else None
+
+        def scored(slot: int, batch: stream.Batch = batch, output: NDArray[Any] = output) -> Scored:
+            classes = np.empty(batch.labels[slot].shape, np.uint8)
             try:
-                matrices.append(postprocess.tally(scores, label, kept))
+                return postprocess.tally(output[slot], batch.labels[slot], classes), classes, zlib.crc32(classes.data)
             except BadOutput as error:
-                raise BadOutput(f"{case.id}: frame {frame.stem}: {error}") from error
-            stems.append(frame.stem)
-            if kept is not None:
-                maps.append(kept)
+                raise BadOutput(f"{case.id}: frame {batch.frames[slot].stem}: {error}") from error
+
+        for matrix, classes, digest in stream.in_order(scored, range(len(batch.frames))):  # padding is behind them
+            matrices.append(matrix)
+            digests.append(digest)
+            if len(maps) < keep:
+                maps.append(classes)
+        stems += [frame.stem for frame in batch.frames]
         if progress:
             progress(len(stems), len(dataset))
-    return Evaluation(tuple(stems), np.stack(matrices), tuple(maps), session.provider, session.threads)
+    return Evaluation(tuple(stems), np.stack(matrices), tuple(maps), tuple(digests), session.provider, session.threads)
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ def same_pixels(a: Evaluation, b: Evaluation) -> float:
     """Share of pixels with the same class in the frame where two evaluations agree least; 0 for unlike frames."""
     if a.stems != b.stems:
         return 0.0
-    return agreement.worst_frame((a.maps, b.maps), (a.matrices, b.matrices))
+    return agreement.worst_frame((a.maps, b.maps), (a.matrices, b.matrices), (a.digests, b.digests))
 
 
 def score(card: ModelCard, evaluation: Evaluation) -> miou.Score:
@@ -216,7 +221,7 @@ def write_inputs(card: ModelCard, source: Path, out: Path, progress: Progress) -
             part.unlink(missing_ok=True)
             raise Problem(f"{path}: the input could not be written ({error.strerror})") from error
 
-    for done, _ in enumerate(stream.decoded_ahead(jobs, convert), 1):
+    for done, _ in enumerate(stream.in_order(convert, jobs), 1):
         progress(done, len(jobs))
 
 
@@ -225,15 +230,20 @@ def score_results(card: ModelCard, folder: Path, dataset: Dataset, progress: Pro
 
     Raises Problem listing every missing result and every result of no frame.
     """
+    cityscapes.check(dataset, card.input.shape)
     names = {f.stem: f"{card.input.file.format(stem=f.stem).split('.')[0]}_{card.output.index}" for f in dataset.frames}
-    present = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix in RESULT_SUFFIXES}
-    problems = [f"{folder / name}.bin: missing result of {stem}" for stem, name in names.items() if name not in present]
-    if problems:
-        raise Problem(f"{folder}: {len(problems)} of {len(names)} results are missing, first {problems[0]}")
-    outputs = {f"{name.rsplit('_', 1)[0]}_" for name in names.values()}
-    extra = [path for name, path in present.items() if f"{name.rsplit('_', 1)[0]}_" not in outputs]
-    if extra:
-        raise Problem(f"{folder}: {len(extra)} results are of no frame of {dataset.root}, first {extra[0].name}")
+    if len(set(names.values())) < len(names):
+        raise Problem(f"{dataset.root}: ais_bench cuts names at the first dot, and then two of these frames share one")
+    present: dict[str, Path] = {}
+    for path in sorted(p for p in folder.glob("*") if p.suffix in RESULT_SUFFIXES):
+        if path.stem in present:
+            raise Problem(f"{path}: the same result is there as {present[path.stem].name}; remove one of them")
+        present[path.stem] = path
+    if missing := [name for name in names.values() if name not in present]:
+        raise Problem(f"{folder}: {len(missing)} of {len(names)} results are missing, first {missing[0]}.bin")
+    known = {name.rsplit("_", 1)[0] for name in names.values()}
+    if extra := [path.name for name, path in present.items() if name.rsplit("_", 1)[0] not in known]:
+        raise Problem(f"{folder}: {len(extra)} results are of no frame of {dataset.root}, first {extra[0]}")
     size = card.input.shape[1:]
 
     def scored(frame: Frame) -> NDArray[np.int64]:
@@ -248,15 +258,23 @@ def score_results(card: ModelCard, folder: Path, dataset: Dataset, progress: Pro
             raise BadOutput(f"{path}: {error}") from error
 
     matrices = []
-    for matrix in stream.decoded_ahead(dataset.frames, scored):
+    for matrix in stream.in_order(scored, dataset.frames):
         matrices.append(matrix)
         progress(len(matrices), len(dataset))
-    return Evaluation(tuple(f.stem for f in dataset.frames), np.stack(matrices), (), "files", 0)
+    return Evaluation(tuple(f.stem for f in dataset.frames), np.stack(matrices), (), (), "files", 0)
 
 
-def scores(card: ModelCard, evaluation: Evaluation, convention: str) -> list[dict[str, Any]]:
-    """The JSON objects of `score` and `evaluate`: of the card's convention (`card`), of a named one, or of `all`."""
-    names = {"card": [card.scoring.average], "all": CONVENTIONS}.get(convention, [convention])
+def conventions(card: ModelCard, wanted: str) -> list[str]:
+    """The names of the card's own convention (`card`), of `all`, or of one; raises Problem for an unknown one."""
+    known = functions(miou)
+    names = {"card": [card.scoring.average], "all": known}.get(wanted, [wanted])
+    if wanted not in ("card", "all", *known):
+        raise Problem(f"--convention {wanted}: there is no such convention; known: card, all, {', '.join(known)}")
+    return names
+
+
+def scores(card: ModelCard, evaluation: Evaluation, names: list[str]) -> list[dict[str, Any]]:
+    """The JSON objects of `score` and `evaluate`, one for every convention named."""
     pooled = miou.pooled(evaluation.matrices).miou
     rows = []
     for name in names:

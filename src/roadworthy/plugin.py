@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,7 +30,6 @@ MARKER = (
     "roadworthy(cases, measured=False): one test per case: `all`, `batched` (compared with batch 1), or `per_chip`; "
     "a measured one needs a run and is left out with --published"
 )
-SAMPLE = "sample"
 USAGE = pytest.ExitCode.USAGE_ERROR  # 4: also for a chip that is asked for and not there
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
 COLOURS = {"passed": "green", "failed": "red", "unjudged": "yellow"}
@@ -41,10 +40,12 @@ class State:
     """What one pytest session judges and has judged."""
 
     selection: Selection
+    asked: bool = False  # whether a suite asks for cases, be there any or not
     ours: dict[str, Case] = field(default_factory=dict)  # by test id
     judged: int = 0
     verdicts: list[tuple[Case, Verdict]] = field(default_factory=list)
     evidence: Evidence | None = None
+    lost: str | None = None  # why records were not added
 
     @property
     def models(self) -> list[cards.ModelCard]:
@@ -59,7 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The command line of the suites."""
     add = parser.getgroup("roadworthy", "acceptance of segmentation networks").addoption
     add("--soc", action="append", metavar="CHIP", help="chip to judge, exact name, repeatable (default: cpu)")
-    add("--data", default=SAMPLE, metavar="DIR", help="Cityscapes folder (default: the drawn sample data set)")
+    add(
+        "--data",
+        default=cityscapes.SAMPLE,
+        metavar="DIR",
+        help="Cityscapes folder (default: the drawn sample data set)",
+    )
     add("--weights", type=Path, metavar="FILE", help="checkpoint (default: the sample weights beside the card)")
     add("--batch", action="append", type=int, metavar="N", help="batch size, repeatable (default: those of the card)")
     add("--published", action="store_true", help="judge the guides' own figures; no chip is needed")
@@ -98,8 +104,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note which of the tests that are left are ours."""
     for item in session.items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("roadworthy") and hasattr(item, "callspec"):
-            _state(session.config).ours[item.nodeid] = cast("Case", item.callspec.params["case"])
+        if isinstance(item, pytest.Function) and item.get_closest_marker("roadworthy"):
+            state = _state(session.config)
+            state.asked = True
+            case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
+            if isinstance(case, Case):  # pytest puts a mark of its own where there are no cases
+                state.ours[item.nodeid] = case
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -142,7 +152,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         return (yield)
     except Problem as problem:
-        if item.nodeid not in (item.config.stash[KEY].ours if KEY in item.config.stash else {}):
+        state = item.config.stash.get(KEY, None)
+        if state is None or item.nodeid not in state.ours:
             raise
         if isinstance(problem, Unavailable):
             pytest.skip(str(problem))
@@ -172,20 +183,24 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write(f"{verdict}\n", **{COLOURS[verdict.outcome]: True})
     if state.evidence and state.evidence.records and state.evidence.out:
         terminalreporter.write_line(f"records: {state.evidence.out / 'records.jsonl'}")
+    if state.lost:
+        terminalreporter.write_line(f"records not added: {state.lost}", red=True)
+    if state.asked and not state.judged and not config.option.dry_run and not config.option.collectonly:
+        terminalreporter.write_line("nothing was judged", yellow=True)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+@pytest.hookimpl(tryfirst=True)  # before the terminal prints the summary
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Add the records where asked for; a run that judged nothing is no success."""
     state, option = session.config.stash.get(KEY, None), session.config.option
-    if state is None or not state.ours or option.dry_run or option.collectonly:
+    if state is None or not state.asked or option.dry_run or option.collectonly:
         return
-    if option.update_records and state.evidence:
-        from roadworthy import evidence  # noqa: PLC0415  see the module's docstring
-
-        evidence.commit(state.evidence, _records_folder(session.config))
-    if session.exitstatus == pytest.ExitCode.OK and not state.judged:
+    if exitstatus == pytest.ExitCode.OK and not state.judged:
         session.exitstatus = NOTHING_JUDGED
+    elif option.update_records and state.evidence:
+        state.lost = _commit(state.evidence, _records_folder(session.config), passed=exitstatus == pytest.ExitCode.OK)
+        if state.lost and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -254,7 +269,21 @@ def _check_before(config: pytest.Config, state: State) -> None:
                 f"{name} is not there: {reasons[0]}; go on with --published (judge the guides' figures), "
                 "--dry-run (show the commands) or another chip (--soc cpu)"
             )
+    record.read_folder(_records_folder(config))  # a line that is no record is told before an hour of work
     _evidence(config).check(state.models)
+
+
+def _commit(found: Evidence, folder: Path, *, passed: bool) -> str | None:
+    """Add the records of a run that passed; says why not, or None."""
+    from roadworthy import evidence  # noqa: PLC0415  see the module's docstring
+
+    if not passed:
+        return "only a run that passed becomes what later runs are compared with"
+    try:
+        evidence.commit(found, folder)
+    except Problem as problem:
+        return str(problem)
+    return None
 
 
 def _print_plans(config: pytest.Config, state: State) -> None:
@@ -268,8 +297,8 @@ def _print_plans(config: pytest.Config, state: State) -> None:
 
 
 def _data_line(data: str) -> str:
-    if data == SAMPLE:
-        return "sample data (24 drawn frames, made on first use)"
+    if data == cityscapes.SAMPLE:
+        return f"sample data ({cityscapes.SAMPLE_FRAMES['val']} drawn frames, made on first use)"
     dataset = cityscapes.open_dataset(Path(data))
     return f"{data} ({len(dataset)} frames{', drawn by roadworthy' if dataset.origin else ''})"
 

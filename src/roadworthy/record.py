@@ -76,18 +76,20 @@ class Record:
 def append(path: Path, records: Iterable[Record]) -> None:
     """Add records to a JSON Lines file; on a failed write (disk full) the file is put back as it was.
 
-    A last line that a crash cut short is replaced. Raises Problem naming the file and the reason.
+    A last line that a crash cut short is replaced. One writer at a time: the caller holds a lock where there may be
+    others. Raises Problem naming the file and the reason.
     """
     lines = "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in records).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        before = _end_of_whole_lines(path)
+        whole = _whole_lines(path)
     except OSError as error:
         raise Problem(f"{path}: the record could not be written ({error.strerror})") from error
+    before = len(whole)
     try:
         with path.open("ab") as file:
             file.truncate(before)
-            file.write(lines)
+            file.write(lines if whole.endswith(b"\n") or not whole else b"\n" + lines)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -101,7 +103,7 @@ def read(path: Path) -> list[Record]:
 
     Raises Problem naming file and line when a line is no record of the schema version that this program knows.
     """
-    lines = path.read_bytes()[: _end_of_whole_lines(path)].splitlines()
+    lines = _whole_lines(path).splitlines()
     return [_parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
 
 
@@ -122,5 +124,12 @@ def _parse(line: bytes, where: str) -> Record:
         raise Problem(f"{where}: not a record: {error}") from None
 
 
-def _end_of_whole_lines(path: Path) -> int:
-    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+def _whole_lines(path: Path) -> bytes:
+    """The file without a last line that a crash cut short; an editor may have left a whole one without its end."""
+    content = path.read_bytes() if path.exists() else b""
+    cut = content.rfind(b"\n") + 1
+    try:
+        json.loads(content[cut:])
+    except ValueError:
+        return content[:cut]
+    return content

@@ -37,11 +37,15 @@ def socs() -> dict[str, Soc]:
 
 def find(name: str) -> Soc:
     """The chip of this exact name; raises Problem with the right spelling for a near miss such as `310P3`."""
-    known = socs()
-    if name in known:
-        return known[name]
-    folded = {n.lower(): n for n in known}
-    near = [n for low, n in folded.items() if low.removeprefix("ascend") == name.lower().removeprefix("ascend")]
-    near = near or [folded[n] for n in difflib.get_close_matches(name.lower(), folded, n=1)]
-    hint = f"did you mean {near[0]}?" if near else f"known chips: {', '.join(known)}"
-    raise Problem(f"--soc {name}: there is no chip of this name; {hint}")
+    if name not in socs():
+        raise Problem(unknown(name))
+    return socs()[name]
+
+
+def unknown(name: str) -> str:
+    """What is wrong with a name that no chip has, with the right spelling where it can be guessed."""
+    folded = {known.lower(): known for known in socs()}
+    near = [known for low, known in folded.items() if low.removeprefix("ascend") == name.lower().removeprefix("ascend")]
+    near = near or [folded[low] for low in difflib.get_close_matches(name.lower(), folded, n=1)]
+    hint = f"did you mean {near[0]}?" if near else f"known chips: {', '.join(socs())}"
+    return f"{name}: there is no chip of this name; {hint}"

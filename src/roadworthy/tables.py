@@ -50,8 +50,9 @@ def throughput(card: ModelCard, records: Iterable[Record]) -> str:
             ratio = figures[soc] / figures[reference]
             table[f"{soc} / {reference}"] = ratio.map(lambda value: "" if pd.isna(value) else f"{value:.3f}")
     for soc in socs:
-        best = figures[soc].drop("best").idxmax()
-        table.loc[best, soc] = f"**{table.loc[best, soc]}**"
+        if figures[soc].notna().any():
+            best = figures[soc].drop("best").idxmax()
+            table.loc[best, soc] = f"**{table.loc[best, soc]}**"
     notes = ["Images/s; the best batch of each chip is bold and enters the last row."]
     for soc, runtime in card.runtime.items():
         if soc in socs:
@@ -94,7 +95,10 @@ def render(text: str, cards: Sequence[ModelCard], records: Sequence[Record], rea
 
 def write(readme: Path, cards: Sequence[ModelCard], records: Sequence[Record]) -> None:
     """Render the tables of a README in place."""
-    readme.write_text(render(_text(readme), cards, records, readme), encoding="utf-8")
+    text = render(_text(readme), cards, records, readme)
+    part = readme.with_name(readme.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(readme)
 
 
 def check(readme: Path, cards: Sequence[ModelCard], records: Sequence[Record]) -> str:

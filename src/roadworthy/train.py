@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -55,8 +56,15 @@ class Step:
     frames_per_second: float
 
 
-def train(card: ModelCard, dataset: Dataset, plan: Plan, progress: Callable[[Step], None]) -> nn.Module:
-    """The card's network trained from a seeded start on all frames of `dataset`, in evaluation mode.
+def fresh(card: ModelCard, seed: int) -> nn.Module:
+    """The card's network with seeded weights, laid out for training on a CPU."""
+    torch.manual_seed(seed)
+    module: nn.Module = network.build(card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
+
+
+def train(module: nn.Module, card: ModelCard, dataset: Dataset, plan: Plan, progress: Callable[[Step], None]) -> None:
+    """Train `module` in place on all frames of `dataset`; it ends in evaluation mode.
 
     Cross-entropy over the 19 classes, weighted 1/ln(1.1 + share) against rare classes as ERFNet's paper does (after
     ENet); Adam with polynomial decay of the rate. Raises Problem where no batch can be made or the loss is not finite.
@@ -66,8 +74,6 @@ def train(card: ModelCard, dataset: Dataset, plan: Plan, progress: Callable[[Ste
         raise Problem(f"{dataset.root}: {len(dataset)} training frames are fewer than one batch of {plan.batch}")
     if plan.crop % 8 or not 0 < plan.crop <= card.input.shape[1]:
         raise Problem(f"--crop {plan.crop}: it must be a multiple of 8 up to {card.input.shape[1]}")
-    torch.manual_seed(plan.seed)
-    module: nn.Module = network.build(card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module.train()
     weight = class_weights(card, dataset)
     optimizer = torch.optim.Adam(module.parameters(), plan.rate, weight_decay=1e-4)
@@ -85,7 +91,7 @@ def train(card: ModelCard, dataset: Dataset, plan: Plan, progress: Callable[[Ste
         schedule.step()
         speed = number * plan.batch / (time.perf_counter() - began)
         progress(Step(number, total, loss.item(), rate, speed))
-    return module.eval()
+    module.eval()
 
 
 def batches(card: ModelCard, dataset: Dataset, plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
@@ -112,7 +118,7 @@ def batches(card: ModelCard, dataset: Dataset, plan: Plan) -> Iterator[tuple[Ten
             : len(dataset) // plan.batch * plan.batch
         ]
     ][: plan.steps(len(dataset)) * plan.batch]
-    made = stream.decoded_ahead(order, lambda job: crop(dataset.frames[job[1]], *job), AHEAD * plan.batch)
+    made = stream.in_order(lambda job: crop(dataset.frames[job[1]], *job), order, AHEAD * plan.batch)
     while pairs := list(islice(made, plan.batch)):
         images, labels = zip(*pairs, strict=True)
         yield torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
@@ -130,13 +136,20 @@ def class_weights(card: ModelCard, dataset: Dataset) -> Tensor:
 
 
 def save(module: nn.Module, path: Path, plan: Plan, made_by: dict[str, str]) -> None:
-    """Weights as float16 safetensors, with the plan and `made_by` (command, commit, ...) in its header."""
+    """Weights as float16 safetensors, with the plan and `made_by` (command, commit, ...) in its header.
+
+    Raises Problem naming a file that cannot be written; nothing is left of one cut short.
+    """
     state = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
         for name, tensor in module.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    safetensors.torch.save_file(state, part, {k: str(v) for k, v in {**asdict(plan), **made_by}.items()})
-    part.chmod(0o644)  # safetensors writes for the owner only
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(safetensors.torch.save(state, {k: str(v) for k, v in {**asdict(plan), **made_by}.items()}))
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise Problem(f"{path}: the weights could not be written ({error.strerror})") from error

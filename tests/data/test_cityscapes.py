@@ -91,7 +91,7 @@ def test_all_broken_frames_are_listed_at_once(data):
     told = str(caught.value)
     assert f"{frames[0].image}: unreadable PNG" in told
     assert f"{frames[1].label}: 128x64, but its photograph is 256x128" in told
-    assert f"{frames[2].label}: the mode is RGB; it must be L, 8 bit" in told
+    assert f"{frames[2].label}: holds 3 channels of uint8; a label is an 8-bit gray PNG" in told
     assert f"{frames[3].image}: 200x128; it must be 128x64 or larger in the same proportion" in told
 
 

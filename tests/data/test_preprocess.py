@@ -70,6 +70,16 @@ def test_any_wide_frame_is_bit_exact(seed, height, wider, short):
     assert np.array_equal(plain(image, size), preprocess.apply(preprocess.Recipe(size, table), image))
 
 
+def test_a_tall_frame_has_its_width_done_first():
+    """Also where Pillow 13 would begin with the height, as no Pillow of the guides did."""
+    image = photograph(2, 60, 12)
+    recipe = preprocess.Recipe((20, 4), np.tile(np.arange(256, dtype=np.float32), (3, 1)))
+    across = np.asarray(Image.fromarray(image).resize((4, 60), Image.Resampling.BILINEAR))
+    expected = np.asarray(Image.fromarray(across).resize((4, 20), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+
+    assert expected.tolist() == preprocess.apply(recipe, image).tolist()
+
+
 def test_a_frame_that_fits_is_only_looked_up(erfnet):
     """A frame of the input's own size keeps its pixels."""
     image = photograph(3, 512, 1024)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from roadworthy.data import sample
+from roadworthy.data.decode import TRAIN_IDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,7 +184,7 @@ def test_train_ids_are_the_mapped_label_ids(folder: Path) -> None:
 
 def test_every_label_id_has_a_train_id() -> None:
     """Label ids that no frame holds, 255 among them, are ignored too."""
-    mapped = sample.train_ids(np.arange(256, dtype=np.uint8))
+    mapped = TRAIN_IDS
 
     assert {label_id: train_id for train_id, label_id in enumerate(LABEL_IDS.values())} == {
         int(label_id): int(mapped[label_id]) for label_id in np.flatnonzero(mapped != 255)

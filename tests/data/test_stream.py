@@ -43,7 +43,7 @@ def test_the_last_batch_is_padded_with_its_first_frame(tiny_card, dataset):
 def test_no_more_is_done_ahead_than_asked_for():
     """Memory holds a few frames, whatever their number."""
     begun = []
-    results = stream.decoded_ahead(range(100), begun.append, ahead=3)
+    results = stream.in_order(begun.append, range(100), ahead=3)
     next(results)
 
     assert len(begun) <= 4
@@ -64,4 +64,4 @@ def test_results_keep_their_order_whoever_is_first():
             first.set()
         return job
 
-    assert list(range(6)) == list(stream.decoded_ahead(range(6), work, ahead=2))
+    assert list(range(6)) == list(stream.in_order(work, range(6), ahead=2))

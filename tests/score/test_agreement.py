@@ -24,16 +24,19 @@ MOVED = matrix({(0, 0): 90, (0, 1): 10})
 
 
 @pytest.mark.parametrize(
-    ("maps", "matrices", "expected"),
+    ("maps", "matrices", "digests", "expected"),
     [
-        (([MAP], [MAP]), ([SAME, SAME], [SAME, SAME]), 1.0),
-        (([MAP], [OTHER]), ([SAME, SAME], [SAME, SAME]), 0.97),
-        (([MAP], [MAP]), ([SAME, SAME], [SAME, MOVED]), 0.9),
-        (([MAP, MAP], [MAP]), ([SAME, SAME], [SAME, SAME]), 0.0),
-        (([MAP], [MAP]), ([SAME, SAME], [SAME]), 0.0),
+        (([MAP], [MAP]), ([SAME, SAME], [SAME, SAME]), ([1, 2], [1, 2]), 1.0),
+        (([MAP], [OTHER]), ([SAME, SAME], [SAME, SAME]), ([1, 2], [3, 2]), 0.97),
+        (([MAP], [MAP]), ([SAME, SAME], [SAME, MOVED]), ([1, 2], [1, 3]), 0.9),
+        (([MAP], [OTHER]), ([SAME, SAME], [SAME, MOVED]), ([1, 2], [3, 4]), 0.9),
+        (([MAP, MAP], [MAP]), ([SAME, SAME], [SAME, SAME]), ([1, 2], [1, 2]), 0.0),
+        (([MAP], [MAP]), ([SAME, SAME], [SAME]), ([1, 2], [1]), 0.0),
     ],
-    ids=["same", "a kept map differs", "a frame without map differs", "other maps", "other frames"],
+    ids=["same", "a kept map differs", "one without map differs", "both differ", "other maps", "other frames"],
 )
-def test_the_worst_frame_counts(maps, matrices, expected):
+def test_the_worst_frame_counts(maps, matrices, digests, expected):
     """Ten of a hundred pixels moved in one frame are 0.9, however many frames agree."""
-    assert pytest.approx(expected) == agreement.worst_frame(maps, tuple(np.stack(m) for m in matrices))
+    found = agreement.worst_frame(maps, tuple(np.stack(m) for m in matrices), digests)
+
+    assert pytest.approx(expected) == found

@@ -7,16 +7,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from roadworthy.problem import Problem
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 IMAGE_SUFFIX = "_leftImg8bit.png"
 LABEL_KINDS = ("labelTrainIds", "labelIds")
-FULL_VAL = 500  # frames of the validation set that published figures are about
+SAMPLE = "sample"  # the data set that roadworthy draws
+SAMPLE_FRAMES = {"val": 24, "train": 160}
 ORIGIN_FILE = "roadworthy.json"  # names a data set that roadworthy made itself
 SHOWN = 20  # problems listed before "and N more"
 
@@ -43,7 +40,7 @@ class Dataset:
     @property
     def name(self) -> str:
         """Short name for headers and records."""
-        return self.origin or self.root.name
+        return self.origin or self.root.resolve().name
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -113,40 +110,53 @@ def read_order(path: Path, dataset: Dataset) -> Dataset:
 
 
 def _check_frame(frame: Frame, shape: tuple[int, ...]) -> tuple[list[str], str]:
-    sizes, digests, problems = {}, [], []
-    for path, modes in ((frame.image, ("RGB",)), (frame.label, ("L", "P"))):
-        try:
-            image = _verified(path)
-        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken chunk
-            problems.append(f"{path}: unreadable PNG ({error})")
-            continue
-        if image.mode not in modes:
-            problems.append(f"{path}: the mode is {image.mode}; it must be {modes[0]}, 8 bit")
-        sizes[path] = image.size
-        digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    if len(sizes) == len((frame.image, frame.label)):
-        (width, height), label = sizes[frame.image], sizes[frame.label]
+    from roadworthy.data import decode  # noqa: PLC0415  pairing by name alone must not load numpy
+
+    problems = []
+    sizes: list[tuple[int, int]] = []
+    try:
+        sizes.append(_size_of_photograph(frame.image))
+    except Problem as problem:
+        problems.append(str(problem))
+    try:
+        height, width = decode.read_label(frame.label, frame.label_kind).shape
+        sizes.append((width, height))
+    except Problem as problem:
+        problems.append(str(problem))
+    if len(sizes) == 2:
+        (width, height), label = sizes
         if label != (width, height):
             problems.append(f"{frame.label}: {label[0]}x{label[1]}, but its photograph is {width}x{height}")
         if width * shape[1] != height * shape[2] or height < shape[1]:
             right = f"{shape[2]}x{shape[1]} or larger in the same proportion"
             problems.append(f"{frame.image}: {width}x{height}; it must be {right}")
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (frame.image, frame.label) if path.is_file()]
     return problems, "".join(digests)
 
 
-def _verified(path: Path) -> Image.Image:
-    from PIL import Image  # noqa: PLC0415  pairing by name alone must not load Pillow
+def _size_of_photograph(path: Path) -> tuple[int, int]:
+    """(width, height) of an 8-bit RGB PNG whose every chunk was read and has the right checksum; nothing is decoded."""
+    from PIL import Image  # noqa: PLC0415  see above
 
-    with Image.open(path) as image:
-        image.verify()  # reads every chunk and checks its CRC, decodes nothing
-        if image.format != "PNG":
-            raise OSError(f"it is {image.format}")
-    return image
+    try:
+        with Image.open(path) as image:
+            image.verify()
+        kind = path.read_bytes()[24:26]  # bit depth and colour type in the header
+    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken chunk
+        raise Problem(f"{path}: unreadable PNG ({error})") from None
+    if image.format != "PNG" or kind != b"\x08\x02":
+        raise Problem(f"{path}: {image.format} of mode {image.mode}; it must be an 8-bit RGB PNG")
+    return image.size
 
 
 def _origin(root: Path) -> str | None:
     path = root / ORIGIN_FILE
-    return str(json.loads(path.read_text(encoding="utf-8"))["name"]) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["name"])
+    except (ValueError, KeyError, TypeError):
+        raise Problem(f'{path}: must hold {{"name": ...}}, as roadworthy writes it into data that it draws') from None
 
 
 def _raise_all(root: Path, problems: list[str]) -> None:

@@ -6,14 +6,14 @@ where there is one). A step is a function `(recipe, spec) -> recipe`: the words 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
-from PIL import Image
+from numba import njit, uint8, uintp
 
 from roadworthy.problem import Problem
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roadworthy.card import Input, ModelCard
+
+
+_BITS = 22  # Pillow's fixed point: 32 bits less 8 for the pixel and 2 for the sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,12 @@ class Recipe:
 
 
 def resize(recipe: Recipe, spec: Input) -> Recipe:
-    """Bring the shorter side to the shorter side of the input's shape: PIL BILINEAR, antialiased, in 8 bits."""
+    """Bring the shorter side to the shorter side of the input's shape: PIL BILINEAR, antialiased, in 8 bits.
+
+    Compiled here, bit for bit, at a third of Pillow's time: it is most of what an accuracy run adds to the session and
+    the PNG decoder. The width is done first, as in every Pillow that the guides were made with (13 may begin with a
+    tall photograph's height).
+    """
     return replace(recipe, size=(spec.shape[1], spec.shape[2]))
 
 
@@ -75,9 +83,13 @@ def apply(recipe: Recipe, image: NDArray[np.uint8], out: NDArray[np.float32] | N
     if out.dtype != np.float32 or not out.flags.c_contiguous:
         raise ValueError(f"out is {out.dtype}, contiguous: {out.flags.c_contiguous}; it must be float32 in C order")
     image = np.ascontiguousarray(image)
-    if image.shape[:2] != (height, width):
-        image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
-    _look_up(image, recipe.table, out)
+    if image.shape[:2] == (height, width):
+        _look_up(image, recipe.table, out)
+    else:
+        across, down = _weights(image.shape[1], width), _weights(image.shape[0], height)
+        planes = np.empty((3, image.shape[0], width), np.uint8)
+        _shrink_rows(image.reshape(len(image), -1), *across, planes)
+        _shrink_columns(planes, *down, recipe.table, out)
     return out
 
 
@@ -96,9 +108,69 @@ def _fit(shape: tuple[int, ...], size: tuple[int, int] | None) -> tuple[int, int
     return fit
 
 
+@functools.lru_cache(maxsize=16)
+def _weights(before: int, after: int) -> tuple[NDArray[np.uintp], NDArray[np.int32]]:
+    """Pillow's antialiased triangle: first source pixel (after,), and the weights from there on (after, taps).
+
+    Its order of operations in float64 and its rounding to fixed point are part of the recipe.
+    """
+    ratio = before / after
+    support = max(ratio, 1.0)
+    middle = (np.arange(after)[:, None] + 0.5) * ratio
+    first = np.maximum((middle - support + 0.5).astype(np.int64), 0)
+    last = np.minimum((middle + support + 0.5).astype(np.int64), before)
+    taps = int((last - first).max())
+    start = np.minimum(first, before - taps)  # so that the kernels need not know where the edge is
+    pixel = start + np.arange(taps)
+    weight = np.maximum(1.0 - np.abs((pixel - middle + 0.5) * (1.0 / support)), 0.0)
+    weight[(pixel < first) | (pixel >= last)] = 0.0
+    weight /= np.cumsum(weight, axis=1)[:, -1:]  # cumsum, unlike sum, adds from left to right
+    return start[:, 0].astype(np.uintp), (0.5 + weight * (1 << _BITS)).astype(np.int32)
+
+
 @njit(cache=True, nogil=True)
 def _look_up(image: NDArray[np.uint8], table: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     for y in range(image.shape[0]):
         for c in range(3):
             for x in range(image.shape[1]):
                 out[c, y, x] = table[c, image[y, x, c]]
+
+
+@njit(cache=True, nogil=True)
+def _shrink_rows(
+    rows: NDArray[np.uint8], first: NDArray[np.uintp], weight: NDArray[np.int32], planes: NDArray[np.uint8]
+) -> None:
+    """Every row of (height, width * 3) to its new width, as (3, height, new width)."""
+    for y in range(rows.shape[0]):
+        row = rows[y]
+        for x in range(first.size):
+            red = green = blue = np.int32(1 << (_BITS - 1))
+            at = first[x] * uintp(3)  # unsigned: a signed index would be asked for its sign each time
+            for tap in range(weight.shape[1]):
+                w = weight[x, tap]
+                red += w * np.int32(row[at])
+                green += w * np.int32(row[at + uintp(1)])
+                blue += w * np.int32(row[at + uintp(2)])
+                at += uintp(3)
+            planes[0, y, x], planes[1, y, x], planes[2, y, x] = red >> _BITS, green >> _BITS, blue >> _BITS
+
+
+@njit(cache=True, nogil=True)
+def _shrink_columns(
+    planes: NDArray[np.uint8],
+    first: NDArray[np.uintp],
+    weight: NDArray[np.int32],
+    table: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Every column of (3, height, width) to its new height, and each 8-bit result through the table."""
+    total = np.empty(planes.shape[2], np.int32)
+    for c in range(3):
+        for y in range(first.size):
+            total[:] = 1 << (_BITS - 1)
+            for tap in range(weight.shape[1]):
+                w, row = weight[y, tap], planes[c, first[y] + uintp(tap)]
+                for x in range(total.size):
+                    total[x] += w * np.int32(row[x])
+            for x in range(total.size):
+                out[c, y, x] = table[c, uint8(total[x] >> _BITS)]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from roadworthy.data import street, traffic
 from roadworthy.data.canvas import Canvas, Dice, Paint
+from roadworthy.data.decode import TRAIN_IDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 VERSION = 1  # raise when the pixels change
 SIZE = (1024, 2048)  # height, width
 SEEDS = {"train": 1, "val": 2, "test": 3}
-CLASSES = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)  # labelIds in order of trainId
 CITY = "sample"
-IGNORED = 255
 EGO, OUT_OF_ROI = 1, 3  # void labelIds
 RIM = 4  # pixels out of the region of interest
 
@@ -110,13 +109,6 @@ def rim(canvas: Canvas) -> None:
     canvas.labels[:, :RIM] = canvas.labels[:, -RIM:] = OUT_OF_ROI
 
 
-def train_ids(label_ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The 19 classes of the benchmark as 0 to 18, all other labelIds as 255; same shape."""
-    table = np.full(256, IGNORED, np.uint8)
-    table[list(CLASSES)] = range(len(CLASSES))
-    return table[label_ids]
-
-
 def write(folder: Path, split: str, frames: int, progress: Callable[[int], None] | None = None) -> None:
     """Write frames 0 to frames - 1 under leftImg8bit/ and gtFine/ and report how many are done after each."""
     images, truths = (folder / part / split / CITY for part in ("leftImg8bit", "gtFine"))
@@ -128,7 +120,7 @@ def write(folder: Path, split: str, frames: int, progress: Callable[[int], None]
         name = f"{CITY}_{index:06d}_000019"
         save(rgb, images / f"{name}_leftImg8bit.png")
         save(label_ids, truths / f"{name}_gtFine_labelIds.png")
-        save(train_ids(label_ids), truths / f"{name}_gtFine_labelTrainIds.png")
+        save(TRAIN_IDS[label_ids], truths / f"{name}_gtFine_labelTrainIds.png")
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # a frame in flight takes about 20 MB
         for done, _ in enumerate(pool.map(one, range(frames)), start=1):

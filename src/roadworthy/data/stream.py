@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -35,29 +36,31 @@ class Batch:
 
 
 def batches(card: ModelCard, dataset: Dataset, size: int) -> Iterator[Batch]:
-    """All frames in order, `size` at a time."""
+    """All frames in order, `size` at a time; the next batch is decoded while one is in use."""
     recipe = preprocess.recipe(card)
     height, width = card.input.shape[1:]
 
-    def decoded(frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    def jobs() -> Iterator[tuple[NDArray[np.float32], int, Frame]]:
+        for index, frame in enumerate(dataset.frames):
+            if index % size == 0:
+                inputs = np.empty((size, *card.input.shape), np.float32)
+            yield inputs, index % size, frame
+
+    def fill(job: tuple[NDArray[np.float32], int, Frame]) -> tuple[NDArray[np.float32], Frame, NDArray[np.uint8]]:
+        inputs, slot, frame = job
+        preprocess.apply(recipe, decode.read_image(frame.image), inputs[slot])
         label = decode.read_label(frame.label, frame.label_kind)
-        image = preprocess.apply(recipe, decode.read_image(frame.image))
-        return image, decode.resize_label(label, (height, width)) if card.scoring.compare == "input" else label
+        return inputs, frame, decode.resize_label(label, (height, width)) if card.scoring.compare == "input" else label
 
-    pairs = decoded_ahead(dataset.frames, decoded)
-    for start in range(0, len(dataset), size):
-        frames = dataset.frames[start : start + size]
-        inputs = np.empty((size, *card.input.shape), np.float32)
-        labels = []
-        for slot in range(len(frames)):
-            inputs[slot], label = next(pairs)
-            labels.append(label)
-        inputs[len(frames) :] = inputs[0]
-        yield Batch(inputs, frames, tuple(labels))
+    filled = in_order(fill, jobs(), ahead=max(size, AHEAD))
+    while slots := list(islice(filled, size)):
+        inputs = slots[0][0]
+        inputs[len(slots) :] = inputs[0]
+        yield Batch(inputs, tuple(frame for _, frame, _ in slots), tuple(label for _, _, label in slots))
 
 
-def decoded_ahead(jobs: Iterable[Job], work: Callable[[Job], Done], ahead: int = AHEAD) -> Iterator[Done]:
-    """`work(job)` of all jobs in order, at most `ahead` of them done or under way before they are asked for."""
+def in_order(work: Callable[[Job], Done], jobs: Iterable[Job], ahead: int = AHEAD) -> Iterator[Done]:
+    """`work(job)` of all jobs in order, on a small pool; at most `ahead` are begun before they are asked for."""
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[Done]] = deque()
         try:

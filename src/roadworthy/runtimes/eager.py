@@ -33,8 +33,11 @@ class Session:
         try:
             with torch.inference_mode():
                 outputs = self._module(torch.from_numpy(batch).to(self._device))
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(f"batch {len(batch)} does not fit in the memory of {self._device} ({error})") from error
+        except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises no other type
+            if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+                told = f"batch {len(batch)} does not fit in the memory of {self._device} ({error})"
+                raise OutOfMemory(told) from error
+            raise
         return [o.cpu().numpy() for o in (outputs if isinstance(outputs, (tuple, list)) else (outputs,))]
 
 
