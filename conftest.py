@@ -1,3 +1,6 @@
-"""A fresh clone runs without an installation: the plugin is named here as well as in the entry point."""
+"""A fresh clone runs without an installation: the plugin is named here as well as in the entry point.
 
-pytest_plugins = ["roadworthy.plugin"]
+`pytester` tests the plugin; pytest wants plugins named in this file only.
+"""
+
+pytest_plugins = ["roadworthy.plugin", "pytester"]

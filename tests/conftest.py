@@ -15,8 +15,6 @@ from PIL import Image
 from roadworthy import card as cards
 from roadworthy.card import ModelCard
 
-pytest_plugins = ["pytester"]
-
 SHARED = Path(__file__).parents[2] / "shared"
 
 TINY_CARD = """

@@ -1,0 +1,129 @@
+"""Runs: every figure is a record at once, a lost one with its reason; nothing is evaluated twice."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from roadworthy import evidence, measure, pipeline, record
+from roadworthy.case import Case
+from roadworthy.problem import Unavailable
+from roadworthy.soc import find
+
+
+@pytest.fixture
+def run(tiny_data, tmp_path):
+    """A run over the small data set."""
+    return evidence.Run(tmp_path / "run", str(tiny_data), None)
+
+
+@pytest.fixture
+def case(tiny_card):
+    """The small model at batch 4 on the cpu."""
+    return Case(tiny_card, find("cpu"), 4)
+
+
+def test_throughput_is_three_records_with_their_samples(run, case, tmp_path):
+    """Images/s by the mean of the samples, latency by median and p95, wall clock, and who ran it."""
+    records = run.throughput(case, lambda call, seconds: [0.1, 0.1, 0.2] if call() and seconds > 0 else [])
+    samples = np.load(tmp_path / "run" / records[0].samples)["seconds"]
+
+    assert ["throughput", "latency.median", "latency.p95"] == [r.metric for r in records]
+    assert pytest.approx([30, 100, 200]) == [r.value for r in records]
+    assert {("wall", "onnxruntime", "CPUExecutionProvider", "measured")} == {
+        (r.clock, r.runtime, r.provider, r.source) for r in records
+    }
+    assert [0.1, 0.1, 0.2] == samples.tolist()
+    assert records == record.read(tmp_path / "run" / "records.jsonl")
+
+
+def test_a_session_that_never_settles_gives_no_number(run, case, monkeypatch):
+    """The record says `unstable` and why; nothing was sampled."""
+    monkeypatch.setattr(measure, "warm_up", lambda _: measure.Warmup(steady=False, windows=(0.1, 0.2, 0.1)))
+    (lost,) = run.throughput(case, lambda call, seconds: pytest.fail(f"{call} sampled after {seconds}"))
+
+    assert (None, "unstable") == (lost.value, lost.outcome)
+    assert "do not agree (100.0%)" in lost.detail
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(MemoryError("no page"), "oom"), (None, "crash")])
+def test_a_lost_figure_is_a_record_with_its_reason(run, case, monkeypatch, tmp_path, error, outcome):
+    """No memory on the host, and one output too few, cost one cell and are written down."""
+
+    class Session:
+        provider, threads = "none", 1
+
+        def run(self, batch: np.ndarray) -> list[np.ndarray]:
+            if error:
+                raise error
+            return [np.zeros((len(batch) - 1, 20, 64, 128), np.float32)]
+
+    monkeypatch.setattr(run, "open_session", lambda _: Session())
+    (lost,) = run.accuracy(case)
+
+    assert (None, outcome) == (lost.value, lost.outcome)
+    assert lost.detail in ("no page", "tiny-bs4-cpu: 3 outputs for a batch of 4")
+    assert [lost] == record.read(tmp_path / "run" / "records.jsonl")
+
+
+def test_a_case_is_evaluated_once(run, case, monkeypatch):
+    """Accuracy, regression and batch invariance ask the same evaluation."""
+    seen = []
+    good = pipeline.evaluate
+    monkeypatch.setattr(
+        pipeline, "evaluate", lambda case, *rest, **more: seen.append(case.id) or good(case, *rest, **more)
+    )
+    assert run.accuracy(case) is run.accuracy(case)
+    run.batch_agreement(case)
+
+    assert ["tiny-bs4-cpu", "tiny-bs1-cpu"] == seen
+
+
+def test_the_matrices_of_all_frames_lie_beside_the_record(run, case, tmp_path):
+    """MIoU by any convention can be computed from them later."""
+    own, pooled = run.accuracy(case)
+    kept = np.load(tmp_path / "run" / own.samples)
+
+    assert (5, 19, 20) == kept["matrices"].shape
+    assert "aachen_000000_000019" == kept["stems"][0]
+    assert pooled.value == pipeline.miou.pooled(kept["matrices"]).miou
+    assert ("tiny-v1/5", 5, "sample") == (own.data, own.frames, own.source)
+    assert own.weights.startswith("tiny.safetensors@")
+    assert {"python", "cpu", "onnxruntime", "threads"} <= own.environment.keys()
+
+
+def test_parity_writes_the_ledger_with_the_effect_of_every_pass(run, case, tmp_path):
+    """Agreement, mIoU delta and frames are in it."""
+    run.parity(case)
+    (entry,) = json.loads((tmp_path / "run" / "tiny-cpu.ledger.json").read_text())
+
+    assert ("floor_bn_weights", ["bn.weight"], 1.0, 0.0, 3) == (
+        entry["name"], entry["touched"], entry["agreement"], entry["miou_delta"], entry["frames"]
+    )  # fmt: skip
+
+
+def test_a_chip_that_is_not_here_is_unavailable(run, tiny_card):
+    """With the reason."""
+    with pytest.raises(Unavailable, match="Ascend310P3 cannot run here: "):
+        run.evaluation(Case(tiny_card, find("Ascend310P3"), 1))
+
+
+def test_measured_throughput_is_compared_with_published_references_only(run, tiny_card):
+    """A chip that was not measured has no ratio, whatever its guide says."""
+    case = Case(tiny_card, find("Ascend310P3"), 1)
+
+    assert {"Ascend310"} == {r.soc for r in run.throughput_of_chips(case)}
+    assert {"Ascend310", "Ascend310P3"} == {r.soc for r in evidence.Published().throughput_of_chips(case)}
+
+
+def test_committed_records_keep_what_was_there(run, case, tmp_path):
+    """Appended by model, samples copied."""
+    run.accuracy(case)
+    evidence.commit(run, tmp_path / "records")
+    evidence.commit(run, tmp_path / "records")
+    rows = record.read(tmp_path / "records" / "tiny.jsonl")
+
+    assert [*run.records, *run.records] == rows
+    assert all((tmp_path / "records" / row.samples).is_file() for row in rows)
