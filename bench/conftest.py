@@ -1,13 +1,14 @@
-"""What the benchmarks of stages share: a comparison in one run, and frames to compare on."""
+"""What the benchmarks of stages share: two ways of doing one thing, compared in one run."""
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from roadworthy.measure import sample
 
 Compare = Callable[..., float]
 
@@ -16,32 +17,26 @@ Compare = Callable[..., float]
 def compare(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> Compare:
     """Time `ours` and `reference` in turn; print medians (ms) and give how many times longer the reference takes.
 
-    With `warm`, an untimed call of ours comes after each of the reference, which throws out what a core has at hand.
-    This machine's clock wanders, so only the ratio of two things timed side by side is worth keeping.
+    The clock of a shared machine wanders: only the ratio of two calls timed side by side is worth keeping. With
+    `apart`, all calls of ours come first: a kernel of a few ms is not to pay for what the reference did to the caches.
     """
 
     def run(
-        what: str, ours: Callable[[], object], reference: Callable[[], object], rounds: int = 20, *, warm: bool = False
+        what: str, ours: Callable[[], object], reference: Callable[[], object], rounds: int = 20, *, apart: bool = False
     ) -> float:
-        seconds: list[float] = []
-
-        def timed_reference() -> None:
-            began = time.perf_counter()
-            reference()
-            seconds.append(time.perf_counter() - began)
-            if warm:
-                ours()
-
         if benchmark.disabled:
             pytest.skip("--benchmark-disable leaves nothing to compare")
+        theirs: list[float] = []
         ours()
         benchmark.group = "stages"
-        benchmark.pedantic(ours, setup=timed_reference, rounds=rounds)
-        mine, theirs = statistics.median(benchmark.stats.stats.data), statistics.median(seconds)
-        ratio: float = theirs / mine
-        benchmark.extra_info.update(what=what, reference_ms=1000 * theirs, ratio=ratio)
+        benchmark.pedantic(ours, setup=None if apart else lambda: theirs.extend(sample(reference, 1)), rounds=rounds)
+        theirs = theirs or sample(reference, rounds)
+        mine = benchmark.stats.stats.data
+        ratio: float = statistics.median(b / a for a, b in zip(mine, theirs, strict=True))
+        median, plain = (1000 * statistics.median(seconds) for seconds in (mine, theirs))
+        benchmark.extra_info.update(what=what, reference_ms=plain, ratio=ratio)
         with capsys.disabled():
-            print(f"\n{what}: {1000 * mine:.1f} ms, reference {1000 * theirs:.1f} ms, ratio {ratio:.2f}")  # noqa: T201
+            print(f"\n{what}: {median:.1f} ms, reference {plain:.1f} ms, ratio {ratio:.2f}")  # noqa: T201
         return ratio
 
     return run

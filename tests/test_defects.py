@@ -101,8 +101,8 @@ def score_padding(patch: pytest.MonkeyPatch) -> None:
     """The last frame of a padded batch counts twice."""
     good = stream.batches
 
-    def padded(card: ModelCard, dataset: object, size: int) -> object:
-        for batch in good(card, dataset, size):
+    def padded(card: ModelCard, dataset: object, size: int, **more: bool) -> object:
+        for batch in good(card, dataset, size, **more):
             twice = len(batch.frames) < size
             yield replace(
                 batch,
@@ -119,7 +119,9 @@ def skip_a_frame(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         stream,
         "batches",
-        lambda card, data, size: good(card, replace(data, frames=data.frames[:1] + data.frames[2:]), size),
+        lambda card, data, size, **more: good(
+            card, replace(data, frames=data.frames[:1] + data.frames[2:]), size, **more
+        ),
     )
 
 

@@ -118,7 +118,7 @@ def evaluate(
     maps: list[NDArray[np.uint8]] = []
     stems: list[str] = []
     digests: list[int] = []
-    for batch in stream.batches(case.card, dataset, case.batch):
+    for batch in stream.batches(case.card, dataset, case.batch, bursts=session.threads > 0):
         output = session.run(batch.inputs)[case.card.output.index]
         if len(output) != case.batch:
             raise BadOutput(f"{case.id}: {len(output)} outputs for a batch of {case.batch}")

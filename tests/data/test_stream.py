@@ -16,10 +16,11 @@ def dataset(tiny_data):
     return cityscapes.open_dataset(tiny_data)
 
 
+@pytest.mark.parametrize("bursts", [False, True])
 @pytest.mark.parametrize(("size", "held"), [(1, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (8, [5])])
-def test_every_frame_comes_once_in_order(tiny_card, dataset, size, held):
+def test_every_frame_comes_once_in_order(tiny_card, dataset, size, held, bursts):
     """Inputs and labels are those of the frames, at any batch size."""
-    batches = list(stream.batches(tiny_card, dataset, size))
+    batches = list(stream.batches(tiny_card, dataset, size, bursts=bursts))
     recipe = preprocess.recipe(tiny_card)
 
     assert held == [len(batch.frames) for batch in batches]
@@ -51,6 +52,18 @@ def test_no_more_is_done_ahead_than_asked_for():
     results.close()
 
     assert len(begun) <= 4
+
+
+def test_bursts_leave_the_cores_alone_in_between():
+    """All of a burst is done when its first result is given, and nothing is begun before the burst is used up."""
+    begun = []
+    results = stream.in_order(lambda job: begun.append(job) or job, range(10), ahead=4, bursts=True)
+
+    for seen in range(4):
+        assert seen == next(results)
+        assert [0, 1, 2, 3] == sorted(begun)
+    next(results)
+    assert list(range(8)) == sorted(begun)
 
 
 def test_results_keep_their_order_whoever_is_first():

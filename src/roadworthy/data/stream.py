@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -35,8 +35,8 @@ class Batch:
     labels: tuple[NDArray[np.uint8], ...]
 
 
-def batches(card: ModelCard, dataset: Dataset, size: int) -> Iterator[Batch]:
-    """All frames in order, `size` at a time; the next batch is decoded while one is in use."""
+def batches(card: ModelCard, dataset: Dataset, size: int, *, bursts: bool = False) -> Iterator[Batch]:
+    """All frames in order, `size` at a time; the next batch is decoded while one is in use, or in `bursts` between."""
     recipe = preprocess.recipe(card)
     height, width = card.input.shape[1:]
 
@@ -52,23 +52,32 @@ def batches(card: ModelCard, dataset: Dataset, size: int) -> Iterator[Batch]:
         label = decode.read_label(frame.label, frame.label_kind)
         return inputs, frame, decode.resize_label(label, (height, width)) if card.scoring.compare == "input" else label
 
-    filled = in_order(fill, jobs(), ahead=max(size, AHEAD))
+    filled = in_order(fill, jobs(), max(size, AHEAD), bursts=bursts)
     while slots := list(islice(filled, size)):
         inputs = slots[0][0]
         inputs[len(slots) :] = inputs[0]
         yield Batch(inputs, tuple(frame for _, frame, _ in slots), tuple(label for _, _, label in slots))
 
 
-def in_order(work: Callable[[Job], Done], jobs: Iterable[Job], ahead: int = AHEAD) -> Iterator[Done]:
-    """`work(job)` of all jobs in order, on a small pool; at most `ahead` are begun before they are asked for."""
+def in_order(
+    work: Callable[[Job], Done], jobs: Iterable[Job], ahead: int = AHEAD, *, bursts: bool = False
+) -> Iterator[Done]:
+    """`work(job)` of all jobs in order, on a small pool; at most `ahead` are begun before they are asked for.
+
+    With `bursts`, `ahead` jobs are done at once when the first of them is asked for, and nothing in between: beside a
+    session that uses all cores of the host, work would make the session's threads wait for each other.
+    """
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[Done]] = deque()
+        todo = iter(jobs)
         try:
-            for job in jobs:
-                waiting.append(pool.submit(work, job))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+            while True:
+                if not bursts or not waiting:
+                    waiting.extend(pool.submit(work, job) for job in islice(todo, ahead - len(waiting)))
+                if not waiting:
+                    return
+                if bursts:
+                    wait(waiting)
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
