@@ -79,7 +79,7 @@ def test_export_writes_graph_and_ledger(run, tiny_data, tmp_path):
     onnx.checker.check_model(onnx.load(tmp_path / "tiny.onnx"))
 
     assert 0 == status
-    assert "floor_bn_weights: 1 touched: bn.weight" in out
+    assert "floor_bn_weights: 1 found: bn.weight" in out
     assert "on 3 frames: 100.0000% of pixels agree, mIoU +0.000000" in out
     assert (tmp_path / "tiny.ledger.json").is_file()
 

@@ -95,6 +95,15 @@ def test_bad_options_end_the_run_with_status_4_and_one_sentence(suite, options, 
     assert "Traceback" not in printed
 
 
+def test_a_wrong_batch_ends_the_run_without_other_options(suite):
+    """Also where nothing makes the plugin read cards before collection."""
+    result = suite("--batch", "0", data=None, models=False)
+
+    assert 4 == result.ret
+    assert "--batch 0: a batch size is 1 or more" in result.stderr.str()
+    assert "Traceback" not in result.stdout.str()
+
+
 def test_bad_frames_are_listed_all_at_once_before_the_run(suite, tiny_data, tmp_path):
     """A missing label ends the run before anything is judged."""
     shutil.copytree(tiny_data, tmp_path / "data")
@@ -103,7 +112,7 @@ def test_bad_frames_are_listed_all_at_once_before_the_run(suite, tiny_data, tmp_
     result = suite(data=tmp_path / "data")
 
     assert 4 == result.ret
-    assert 2 == result.stdout.str().count("missing label of")
+    assert 2 == result.stderr.str().count("missing label of")
 
 
 def test_weights_of_another_network_end_the_run_once(suite, tmp_path):
@@ -112,7 +121,7 @@ def test_weights_of_another_network_end_the_run_once(suite, tmp_path):
     result = suite("--weights", str(tmp_path / "other.pth"))
 
     assert 4 == result.ret
-    assert 1 == result.stdout.str().count("not the weights of tiny")
+    assert 1 == result.stderr.str().count("not the weights of tiny")
 
 
 def test_a_failed_gate_fails_the_run_with_its_verdict(suite, tiny_models, tmp_path):
@@ -186,7 +195,7 @@ def test_a_committed_line_that_is_no_record_ends_the_run_at_once(suite, pytester
     result = suite()
 
     assert 4 == result.ret
-    assert "tiny.jsonl:1: not a record: 'schema_version'" in result.stdout.str()
+    assert "tiny.jsonl:1: not a record: 'schema_version'" in result.stderr.str()
 
 
 def test_published_figures_are_judged_without_a_chip(suite):
@@ -205,7 +214,7 @@ def test_a_dry_run_shows_every_case_and_runs_nothing(suite, pytester):
     result.stdout.fnmatch_lines(
         ["tiny-bs4-cpu:", "*surgery pass=floor_bn_weights match=*", "*onnxruntime: no build*batch 4*"]
     )
-    result.stdout.fnmatch_lines(["tiny-bs16-Ascend310P3:", "*no runtime 'ascend' yet"])
+    result.stdout.fnmatch_lines(["tiny-bs16-Ascend310P3:", "*no runtime 'ascend' yet;*"])
     assert not (pytester.path / "out").exists()
 
 

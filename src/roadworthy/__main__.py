@@ -90,7 +90,7 @@ def preprocess(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    """MIoU of a folder of result files."""
+    """Count the mIoU of a folder of result files."""
     from roadworthy import pipeline  # noqa: PLC0415
 
     card = _card(options)
@@ -127,8 +127,9 @@ def export(options: argparse.Namespace) -> None:
     weights = pipeline.weights_file(card, options.weights)
     ledger = pipeline.write_graph(card, weights, pipeline.open_data(options.data, card), options.out)
     for entry in ledger:
-        print(f"{entry.name}: {len(entry.touched)} touched: {', '.join(entry.touched)}")
-        print(f"  sha256 {entry.before} -> {entry.after}")
+        print(f"{entry.name}: {len(entry.touched)} found: {', '.join(entry.touched)}")
+        changed = "no value changed" if entry.before == entry.after else "values changed"
+        print(f"  {changed}: sha256 {entry.before} -> {entry.after}")
         print(f"  on {entry.frames} frames: {entry.agreement:.4%} of pixels agree, mIoU {entry.miou_delta:+.6f}")
 
 
@@ -205,42 +206,42 @@ def _parser() -> argparse.ArgumentParser:
     verb(doctor, card=False).add_argument("--json", action="store_true")
 
     add = verb(sample, card=False).add_argument
-    add("folder", type=Path, metavar="DIR")
-    add("--split", choices=("train", "val"), default="val")
-    add("--frames", type=_positive, default=cityscapes.SAMPLE_FRAMES["val"])
+    add("folder", type=Path, metavar="DIR", help="a new folder")
+    add("--split", choices=("train", "val"), default="val", help="other seeds for each (default: val)")
+    add("--frames", type=_positive, default=cityscapes.SAMPLE_FRAMES["val"], help="how many")
 
     add = verb(preprocess).add_argument
-    add("source", type=Path, metavar="IMAGE_OR_DATA")
-    add("out", type=Path, metavar="OUT")
+    add("source", type=Path, metavar="IMAGE_OR_DATA", help="a photograph, or a Cityscapes folder")
+    add("out", type=Path, metavar="OUT", help="a .bin file, or a folder for them")
 
     add = verb(score).add_argument
-    add("results", type=Path, metavar="RESULT_DIR")
-    add("--data", required=True, metavar="DIR")
+    add("results", type=Path, metavar="RESULT_DIR", help="files <input name>_<output>.bin, as ais_bench writes them")
+    add("--data", required=True, metavar="DIR", help="the Cityscapes folder they are of")
     add("--order", type=Path, metavar="FILE", help="frame stems, one a line")
     _add_scores(add)
 
     add = verb(evaluate).add_argument
-    add("--data", default=cityscapes.SAMPLE, metavar="DIR")
-    add("--weights", type=Path, metavar="FILE")
-    add("--soc", default="cpu", metavar="CHIP")
-    add("--batch", type=_positive, default=1, metavar="N")
+    add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="Cityscapes folder (default: the sample data)")
+    add("--weights", type=Path, metavar="FILE", help="checkpoint (default: the sample weights)")
+    add("--soc", default="cpu", metavar="CHIP", help="exact name (default: cpu)")
+    add("--batch", type=_positive, default=1, metavar="N", help="frames at a time (default: 1)")
     add("--out", type=Path, metavar="DIR", help="folder of the records")
     _add_scores(add)
 
     add = verb(export).add_argument
     add("out", type=Path, metavar="OUT.onnx")
-    add("--weights", type=Path, metavar="FILE")
+    add("--weights", type=Path, metavar="FILE", help="checkpoint (default: the sample weights)")
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="frames that show what surgery did to class maps")
 
     add = verb(train).add_argument
-    add("--data", default=cityscapes.SAMPLE, metavar="DIR")
+    add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="Cityscapes folder (default: the sample data)")
     add("--out", type=Path, default=Path("trained"), metavar="DIR")
-    add("--epochs", type=_positive, default=40)
-    add("--batch", type=_positive, default=4)
+    add("--epochs", type=_positive, default=40, help="times over the frames (default: 40)")
+    add("--batch", type=_positive, default=4, help="crops a step (default: 4)")
     add("--crop", type=_positive, default=256, metavar="H", help="height of a crop twice as wide")
-    add("--max-steps", type=_positive)
-    add("--rate", type=float, default=1e-3)
-    add("--seed", type=int, default=0)
+    add("--max-steps", type=_positive, help="stop after so many steps")
+    add("--rate", type=float, default=1e-3, help="first learning rate (default: 0.001)")
+    add("--seed", type=int, default=0, help="of weights, order and crops (default: 0)")
 
     tabled = verb(tables, card=False)
     mode = tabled.add_mutually_exclusive_group(required=True)
@@ -257,10 +258,9 @@ def _add_scores(add: Any) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _cards(options: argparse.Namespace) -> dict[str, ModelCard]:

@@ -62,7 +62,10 @@ class Published:
 
     def accuracy(self, case: Case) -> list[Record]:
         """The guide's mIoU on the case's chip; it holds for all batch sizes."""
-        return [r for r in case.card.published() if r.metric == "miou" and r.soc == case.soc.name]
+        cells = [r for r in case.card.published() if r.soc == case.soc.name]
+        if any(r.outcome == "oom" and r.batch == case.batch for r in cells):
+            return []  # what did not fit has no accuracy
+        return [r for r in cells if r.metric == "miou"]
 
     def throughput_of_chips(self, case: Case) -> list[Record]:
         """All throughput that the guide publishes."""
@@ -80,6 +83,10 @@ class Run:
         self.records: list[Record] = []
         self._folder, self._data, self._weights, self._progress = out, data, weights, progress
         self._memo: dict[tuple[Any, ...], Any] = {}
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Problem(f"{out}: no folder for records can be made here ({error.strerror})") from error
 
     def check(self, models: Iterable[ModelCard]) -> None:
         """Read every frame and make every graph; a model whose weights are bad fails on its own if others are good."""
@@ -278,7 +285,7 @@ class Run:
             np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy's stub takes it for allow_pickle
         except OSError as error:
             path.unlink(missing_ok=True)
-            raise Problem(f"{path}: the samples could not be written ({error.strerror}); records are kept") from error
+            raise Problem(f"{path}: the samples could not be written ({error.strerror})") from error
         return name
 
 

@@ -231,6 +231,30 @@ def score_results(card: ModelCard, folder: Path, dataset: Dataset, progress: Pro
     Raises Problem listing every missing result and every result of no frame.
     """
     cityscapes.check(dataset, card.input.shape)
+    files = _pair_results(card, folder, dataset)
+    size = card.input.shape[1:]
+
+    def scored(frame: Frame) -> NDArray[np.int64]:
+        label = decode.read_label(frame.label, frame.label_kind)
+        if card.scoring.compare == "input":
+            label = decode.resize_label(label, (size[0], size[1]))
+        path = files[frame.stem]
+        shape = label.shape if card.output.kind == "classes" else (card.net.classes, *label.shape)
+        try:
+            return postprocess.tally(postprocess.read_output(path, shape, card.output.kind), label)
+        except BadOutput as error:
+            raise BadOutput(f"{path}: {error}") from error
+
+    matrices = []
+    for matrix in stream.in_order(scored, dataset.frames):
+        matrices.append(matrix)
+        progress(len(matrices), len(dataset))
+    return Evaluation(tuple(f.stem for f in dataset.frames), np.stack(matrices), (), (), "files", 0)
+
+
+def _pair_results(card: ModelCard, folder: Path, dataset: Dataset) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise Problem(f"{folder}: there is no such folder; it holds result files as ais_bench writes them")
     names = {f.stem: f"{card.input.file.format(stem=f.stem).split('.')[0]}_{card.output.index}" for f in dataset.frames}
     if len(set(names.values())) < len(names):
         raise Problem(f"{dataset.root}: ais_bench cuts names at the first dot, and then two of these frames share one")
@@ -244,24 +268,7 @@ def score_results(card: ModelCard, folder: Path, dataset: Dataset, progress: Pro
     known = {name.rsplit("_", 1)[0] for name in names.values()}
     if extra := [path.name for name, path in present.items() if name.rsplit("_", 1)[0] not in known]:
         raise Problem(f"{folder}: {len(extra)} results are of no frame of {dataset.root}, first {extra[0]}")
-    size = card.input.shape[1:]
-
-    def scored(frame: Frame) -> NDArray[np.int64]:
-        label = decode.read_label(frame.label, frame.label_kind)
-        if card.scoring.compare == "input":
-            label = decode.resize_label(label, (size[0], size[1]))
-        path = present[names[frame.stem]]
-        shape = label.shape if card.output.kind == "classes" else (card.net.classes, *label.shape)
-        try:
-            return postprocess.tally(postprocess.read_output(path, shape, card.output.kind), label)
-        except BadOutput as error:
-            raise BadOutput(f"{path}: {error}") from error
-
-    matrices = []
-    for matrix in stream.in_order(scored, dataset.frames):
-        matrices.append(matrix)
-        progress(len(matrices), len(dataset))
-    return Evaluation(tuple(f.stem for f in dataset.frames), np.stack(matrices), (), (), "files", 0)
+    return {stem: present[name] for stem, name in names.items()}
 
 
 def conventions(card: ModelCard, wanted: str) -> list[str]:

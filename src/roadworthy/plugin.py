@@ -30,7 +30,6 @@ MARKER = (
     "roadworthy(cases, measured=False): one test per case: `all`, `batched` (compared with batch 1), or `per_chip`; "
     "a measured one needs a run and is left out with --published"
 )
-USAGE = pytest.ExitCode.USAGE_ERROR  # 4: also for a chip that is asked for and not there
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
 COLOURS = {"passed": "green", "failed": "red", "unjudged": "yellow"}
 
@@ -54,6 +53,7 @@ class State:
 
 
 KEY = pytest.StashKey[State]()
+BROKEN = pytest.StashKey[pytest.UsageError]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,9 +76,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse unknown chips before anything is collected."""
+    """Refuse wrong options before anything is collected."""
     config.addinivalue_line("markers", MARKER)
-    if config.option.soc or config.option.models:
+    option = config.option
+    if option.soc or option.models or option.batch or option.published:
         _state(config)
 
 
@@ -86,13 +87,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per case, for tests that ask by marker: other people's tests may have a `case` of their own."""
     marker = metafunc.definition.get_closest_marker("roadworthy")
     if marker is not None:
-        selection = _state(metafunc.config).selection
+        try:
+            selection = _state(metafunc.config).selection
+        except pytest.UsageError as error:  # a broken card: told when collection is over, once
+            metafunc.config.stash[BROKEN] = error
+            selection = Selection((), ())
         cases = {"all": list(selection.cases), "batched": selection.batched(), "per_chip": selection.per_chip()}
         metafunc.parametrize("case", [pytest.param(case, id=case.id) for case in cases[marker.args[0]]])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With `--published`, tests that need a run are left out."""
+    if BROKEN in config.stash:
+        raise config.stash[BROKEN]
     if config.option.published:
         markers = [(item, item.get_closest_marker("roadworthy")) for item in items]
         out = [item for item, marker in markers if marker is not None and marker.kwargs.get("measured")]
@@ -126,7 +133,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         weights = [_weights_line(card, config.option.weights) for card in state.models]
         return [f"judging {socs} on {_data_line(config.option.data)}", *weights, versions]
     except Problem as problem:
-        pytest.exit(str(problem), USAGE)
+        raise pytest.UsageError(str(problem)) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -142,7 +149,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         try:
             _check_before(session.config, state)
         except Problem as problem:
-            pytest.exit(str(problem), USAGE)
+            raise pytest.UsageError(str(problem)) from None
     return None
 
 
@@ -240,7 +247,7 @@ def _state(config: pytest.Config) -> State:
         try:
             selection = Selection.of(folders, option.soc or [], option.batch or [], published=option.published)
         except Problem as problem:
-            pytest.exit(str(problem), USAGE)
+            raise pytest.UsageError(str(problem)) from None
         config.stash[KEY] = State(selection)
     return config.stash[KEY]
 

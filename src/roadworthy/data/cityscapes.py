@@ -73,7 +73,7 @@ def open_dataset(root: Path, split: str = "val", prefer: str = "labelTrainIds") 
         if found:
             frames.append(Frame(stem, image, found[0][1], found[0][0]))
         else:
-            problems.append(f"{labels[prefer]}: missing label of {image.name}")
+            problems.append(f"{labels[prefer]}: missing label of {image.name} (labelIds or labelTrainIds)")
     _raise_all(root, problems)
     return Dataset(root, split, tuple(frames), _origin(root))
 
@@ -163,4 +163,6 @@ def _raise_all(root: Path, problems: list[str]) -> None:
     if problems:
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         lines = "\n  ".join(problems[:SHOWN])
-        raise Problem(f"{root}: {len(problems)} problems in this data set:\n  {lines}{more}")
+        raise Problem(
+            f"{root}: {len(problems)} problem{'s' if len(problems) > 1 else ''} in this data set:\n  {lines}{more}"
+        )

@@ -46,7 +46,7 @@ def missing(soc: Soc) -> str | None:
     if soc.name == "cpu":
         return None
     if not torch.cuda.is_available():
-        return f"torch sees no CUDA device, so there is no {soc.name}"
+        return f"torch sees no CUDA device, so there is no {soc.name}; it needs a driver and a CUDA build of torch"
     name = torch.cuda.get_device_name(0)
     return None if soc.name in name.split() or soc.name in name.split("-") else f"the GPU is {name}, not {soc.name}"
 
