@@ -172,7 +172,8 @@ def _peak(root: Path) -> float:
     command = [sys.executable, "-m", "roadworthy", "evaluate", "erfnet", "--data", str(root), "--batch", "4", "--json"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
     assert running.stdout is not None
-    printed = json.load(running.stdout)
+    with running.stdout as stream_of_json:
+        printed = json.load(stream_of_json)
     _, status, used = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     assert (running.returncode, printed["frames"]) in ((0, 24), (0, 240))
