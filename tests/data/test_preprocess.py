@@ -29,6 +29,29 @@ def plain(image, size):
     return np.float32(resized.transpose(2, 0, 1)) / np.float32(255)
 
 
+F32, F64 = np.float32, np.float64
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+GUIDES = {  # network: steps, (mean, std), what the guide's script makes of one value in the order of its roundings
+    "icnet": (("scale", "normalize"), IMAGENET, lambda v, mean, std: (F32(v) / F32(255) - F32(mean)) / F32(std)),
+    "hrnet": (
+        ("scale", "normalize_wide"),
+        IMAGENET,
+        lambda v, mean, std: F32(F64(F32(F64(F32(v) / F32(255)) - F64(mean))) / F64(std)),
+    ),
+    "deeplabv3": (
+        ("normalize_cv2",),
+        ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+        lambda v, mean, std: F32(F64(F32(v) - F32(mean)) * (F64(1) / F64(F32(std)))),
+    ),
+}
+
+
+def guided(card, network):
+    """The card with the steps and values of a network's guide."""
+    steps, (mean, std), _ = GUIDES[network]
+    return dataclasses.replace(card, input=dataclasses.replace(card.input, steps=steps, mean=mean, std=std))
+
+
 def with_steps(card, *steps: str):
     """The card with other words in its [input].steps."""
     return dataclasses.replace(card, input=dataclasses.replace(card.input, steps=steps))
@@ -42,6 +65,41 @@ def test_erfnets_recipe_is_a_size_and_a_table(erfnet):
     assert (512, 1024) == recipe.size
     assert np.float32 == recipe.table.dtype
     assert np.array_equal(expected, recipe.table)
+
+
+@pytest.mark.parametrize("network", GUIDES)
+def test_a_guides_recipe_is_a_table_of_its_roundings(erfnet, network):
+    """Each of the 256 values of each channel has the bits that the guide's script gives it; no resize."""
+    recipe = preprocess.recipe(guided(erfnet, network))
+    _, (means, stds), value = GUIDES[network]
+    expected = [[value(v, mean, std) for v in range(256)] for mean, std in zip(means, stds, strict=True)]
+
+    assert recipe.size is None
+    assert np.float32 == recipe.table.dtype
+    assert np.array_equal(np.array(expected, np.float32).view(np.int32), recipe.table.view(np.int32))
+
+
+def test_the_width_of_normalizing_is_seen_in_the_last_bits(erfnet):
+    """ICNet's and HRNet's guides share steps and values, and yet neither's recipe will do for the other."""
+    narrow, wide = (preprocess.recipe(guided(erfnet, network)).table for network in ("icnet", "hrnet"))
+
+    assert np.any(narrow != wide, axis=1).all()
+    assert np.allclose(narrow, wide, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("step", ["normalize", "normalize_wide", "normalize_cv2"])
+@pytest.mark.parametrize(
+    ("missing", "values", "count"), [("mean", (), 0), ("std", (), 0), ("mean", (0.5,), 1), ("std", (1.0,) * 4, 4)]
+)
+def test_normalizing_without_values_is_a_problem(erfnet, step, missing, values, count):
+    """The card, the key and the number of values are named; a single value is not taken for three."""
+    card = guided(erfnet, "icnet")
+    card = dataclasses.replace(card, input=dataclasses.replace(card.input, steps=(step,), **{missing: values}))
+
+    with pytest.raises(
+        Problem, match=rf"card\.toml: key 'input\.{missing}' holds {count} values; .* each of 3 channels"
+    ):
+        preprocess.recipe(card)
 
 
 def test_no_steps_leave_the_pixels_as_they_are(erfnet):
@@ -150,7 +208,9 @@ def test_what_is_no_photograph_is_refused(erfnet, image):
 @pytest.mark.parametrize("word", ["crop", "apply", "recipe", "Recipe", "_fit", "np"])
 def test_an_unknown_step_lists_the_steps(erfnet, word):
     """Only steps are known as steps, whatever else the module holds."""
-    with pytest.raises(Problem, match=rf"card\.toml: key 'input\.steps' names '{word}'; known: resize, scale$"):
+    with pytest.raises(
+        Problem, match=rf"card\.toml: key 'input\.steps' names '{word}'; known: normalize, .*, resize, scale$"
+    ):
         preprocess.recipe(with_steps(erfnet, word))
 
 
@@ -175,14 +235,15 @@ def test_frames_can_be_made_in_parallel():
 
 
 @pytest.mark.realdata
-def test_real_frames_have_the_guides_bytes(erfnet, cityscapes9, shared):
+@pytest.mark.parametrize("network", ["erfnet", *GUIDES])
+def test_real_frames_have_the_guides_bytes(erfnet, cityscapes9, shared, network):
     """The sha256 of each of the nine inputs is the recorded one."""
     goldens = shared / "reference" / "scoring" / "preprocess_golden.json"
-    recorded = json.loads(goldens.read_text())["models"]["erfnet"]["images"]
-    recipe = preprocess.recipe(erfnet)
+    recorded = json.loads(goldens.read_text())["models"][network]["images"]
+    recipe = preprocess.recipe(erfnet if network == "erfnet" else guided(erfnet, network))
     made = {
         path.name.removesuffix("_leftImg8bit.png"): hashlib.sha256(
-            preprocess.apply(recipe, decode.read_image(path)).tobytes()
+            preprocess.apply(recipe, decode.read_image(path))
         ).hexdigest()
         for path in cityscapes9.glob("leftImg8bit/val/*/*.png")
     }

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def golden(shared: Path) -> dict[str, Any]:
-    """What ERFNet's script says of the generated outputs."""
+    """What each network's own script says of the generated outputs, by the network's name."""
     path = shared / "reference" / "scoring" / "postprocess_golden.json"
-    return json.loads(path.read_text())["base"]["erfnet"]
+    return json.loads(path.read_text())["base"]
 
 
 @pytest.fixture(scope="session")

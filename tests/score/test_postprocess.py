@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core.registry import CPUDispatcher
@@ -123,7 +124,7 @@ def test_a_shifted_label_is_noticed():
 
 @FLOATS
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("place", [(0, 0, 0), (3, 1, 2), (19, 4, 34)])
+@pytest.mark.parametrize("place", [(0, 0, 0), (1, 4, 0), (2, 0, 34), (3, 1, 2), (18, 2, 3), (19, 4, 34)])
 def test_nan_is_a_bad_output(dtype, sign, place):
     """A NaN of either sign anywhere is named with its place, also where no class would have won."""
     output = np.zeros((20, 5, 35), dtype)
@@ -144,10 +145,105 @@ def test_views_will_do():
     assert np.array_equal(expected, postprocess.tally(output, label))
 
 
-def test_sizes_that_differ_are_a_problem():
-    """Nothing is resized on the way: both sizes are named."""
-    with pytest.raises(Problem, match="the output is 20x4x8 and the label 8x16"):
-        postprocess.tally(np.zeros((20, 4, 8), np.float32), np.zeros((8, 16), np.uint8))
+def enlarged(small, factor):
+    """Logits brought to their larger size with the corners aligned, in float32: every row first, every column then."""
+    for axis in (2, 1):
+        n, size = small.shape[axis], small.shape[axis] * factor
+        place = np.arange(size, dtype=np.float32) * (np.float32(n - 1) / np.float32(size - 1))
+        low = place.astype(int)
+        share = (place - low.astype(np.float32)).reshape((-1,) + (1,) * (2 - axis))
+        high = np.minimum(low + 1, n - 1)
+        small = small.take(low, axis) * (np.float32(1) - share) + small.take(high, axis) * share
+    assert np.float32 == small.dtype
+    return small
+
+
+def nearly_tied(seed, height, width):
+    """Logits (19, height, width) of a few values one last bit apart, and signed zeros: rounding decides each pixel."""
+    rng = np.random.default_rng([seed, 3])
+    value = np.float32(rng.standard_normal())
+    values = [value, np.nextafter(value, np.float32(9)), np.nextafter(value, np.float32(-9)), 0.0, -0.0]
+    return rng.choice(np.float32(values[: rng.integers(2, 6)]), (19, height, width))
+
+
+@settings(deadline=None)
+@given(seed=SEED, height=st.integers(1, 6), width=st.integers(1, 9), factor=st.integers(2, 8), tied=st.booleans())
+def test_small_logits_are_enlarged_before_the_first_maximum(seed, height, width, factor, tied):
+    """HRNet's output is blended in float32, every product and sum rounded, and only then asked for its maximum."""
+    made = nearly_tied(seed, height, width)
+    output = made if tied else np.random.default_rng(seed).standard_normal(made.shape, np.float32)
+    label = labels(seed, height * factor, width * factor)
+    predicted = enlarged(output, factor).argmax(axis=0)
+    classmap = np.empty(label.shape, np.uint8)
+
+    assert count(predicted, label).tolist() == postprocess.tally(output, label, classmap).tolist()
+    assert predicted.tolist() == classmap.tolist()
+
+
+def test_small_logits_are_enlarged_as_torch_does_it():
+    """Wherever the two highest logits are not within rounding of each other, the classes are those of torch."""
+    output = np.random.default_rng(4).standard_normal((19, 32, 64), np.float32)
+    label, classmap = labels(4, 128, 256), np.empty((128, 256), np.uint8)
+    theirs = torch.nn.functional.interpolate(
+        torch.from_numpy(output)[None], label.shape, mode="bilinear", align_corners=True
+    )[0]
+    highest = theirs.sort(dim=0).values
+    clear = (highest[-1] - highest[-2] > 1e-5).numpy()
+    postprocess.tally(output, label, classmap)
+
+    assert clear.mean() > 0.999
+    assert np.array_equal(theirs.argmax(dim=0).numpy()[clear], classmap[clear])
+
+
+def test_small_float16_logits_are_widened_before_they_are_enlarged():
+    """The blends keep the bits that float16 has no place for."""
+    output, label = logits(6, 19, 8, 16).clip(-9, 9).astype(np.float16) / np.float16(3), labels(6, 32, 64)
+    predicted = enlarged(output.astype(np.float32), 4).argmax(axis=0)
+    classmap = np.empty(label.shape, np.uint8)
+    postprocess.tally(output, label, classmap)
+
+    assert np.array_equal(predicted, classmap)
+    assert not np.array_equal(enlarged(output.astype(np.float32), 4).astype(np.float16).argmax(axis=0), classmap)
+
+
+@FLOATS
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (-np.nan, "NaN"), (np.inf, "an infinity, which")])
+def test_small_logits_that_are_no_numbers_are_a_bad_output(dtype, value, what):
+    """NaN as at full size; an infinity as well, since a neighbour of it with a share of 0 would become NaN."""
+    output = np.zeros((19, 4, 8), dtype)
+    output[3, 1, 2] = value
+
+    with pytest.raises(BadOutput, match=f"{what}.* first in channel 3 at row 1, column 2"):
+        postprocess.tally(output, np.full((8, 16), 255, np.uint8))
+
+
+def test_nan_is_named_before_an_infinity():
+    """It is the worse of the two, wherever it stands."""
+    output = np.zeros((19, 4, 8), np.float32)
+    output[0, 0, 0], output[3, 1, 2] = np.inf, np.nan
+
+    with pytest.raises(BadOutput, match="NaN, first in channel 3 at row 1, column 2"):
+        postprocess.tally(output, np.full((8, 16), 255, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((20, 4, 8), np.float32),
+        ((19, 8, 8), np.float32),
+        ((19, 4, 16), np.float32),
+        ((19, 2, 8), np.float32),
+        ((19, 3, 6), np.float32),
+        ((19, 16, 32), np.float32),
+        ((19, 0, 0), np.float32),
+        ((19, 4, 8), np.int64),
+        ((4, 8), np.int64),
+    ],
+)
+def test_sizes_that_differ_are_a_problem(shape, dtype):
+    """Only 19 logits are enlarged, by a whole factor, the same both ways; else both sizes are named."""
+    with pytest.raises(Problem, match=f"the output is {'x'.join(map(str, shape))} and the label 8x16; they must be"):
+        postprocess.tally(np.zeros(shape, dtype), np.zeros((8, 16), np.uint8))
 
 
 @pytest.mark.parametrize(

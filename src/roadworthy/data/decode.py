@@ -38,7 +38,8 @@ def read_label(path: Path, kind: str) -> NDArray[np.uint8]:
     """
     label = _read(path, imagecodecs.png_decode, channels=1)  # libpng: the fastest on flat labels
     if kind == "labelIds":
-        return np.take(TRAIN_IDS, label)
+        mapped = bytearray(label).translate(TRAIN_IDS.tobytes())  # numpy would widen every index to 8 bytes first
+        return np.frombuffer(mapped, np.uint8).reshape(label.shape)
     if kind != "labelTrainIds":
         raise Problem(f'{path}: labels of kind {kind!r} are unknown; known: "labelIds", "labelTrainIds"')
     strange = (label > 18) & (label < 255)

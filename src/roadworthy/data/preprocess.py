@@ -49,16 +49,53 @@ def scale(recipe: Recipe, spec: Input) -> Recipe:  # noqa: ARG001 - every step t
     return replace(recipe, table=recipe.table / np.float32(255))
 
 
+def normalize(recipe: Recipe, spec: Input) -> Recipe:
+    """Subtract the mean and divide by the standard deviation, each step rounded to float32 (ICNet, after `scale`)."""
+    mean, std = (moment.astype(np.float32) for moment in _moments(spec))
+    return replace(recipe, table=(recipe.table - mean) / std)
+
+
+def normalize_wide(recipe: Recipe, spec: Input) -> Recipe:
+    """Subtract the mean and divide by the standard deviation in float64, rounded after each (HRNet, after `scale`)."""
+    mean, std = _moments(spec)
+    centred = (recipe.table - mean).astype(np.float32)
+    return replace(recipe, table=(centred / std).astype(np.float32))
+
+
+def normalize_cv2(recipe: Recipe, spec: Input) -> Recipe:
+    """As mmcv with OpenCV: subtract the mean in float32, multiply by 1/std in float64 (DeepLabV3, without `scale`)."""
+    mean, std = (moment.astype(np.float32) for moment in _moments(spec))
+    centred = recipe.table - mean
+    return replace(recipe, table=(centred * (1 / std.astype(np.float64))).astype(np.float32))
+
+
 def recipe(card: ModelCard) -> Recipe:
-    """What the card's `[input].steps` make of a photograph; Problem lists the right words when one is unknown."""
+    """What the card's `[input].steps` make of a photograph.
+
+    Problem names the card: it lists the right words when one is unknown, or the key that a step needs.
+    """
     module = sys.modules[__name__]
     known = [name for name, found in inspect.getmembers(module, inspect.isfunction) if _is_step(found)]
     made = Recipe(size=None, table=np.tile(np.arange(256, dtype=np.float32), (3, 1)))
     for word in card.input.steps:
         if word not in known and not word.startswith("net."):
             raise Problem(f"{card.path}: key 'input.steps' names {word!r}; known: {', '.join(known)}")
-        made = card.lookup(word, module)(made, card.input)
+        step = card.lookup(word, module)
+        try:
+            made = step(made, card.input)
+        except Problem as problem:
+            raise Problem(f"{card.path}: {problem}") from None
     return made
+
+
+def _moments(spec: Input) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation as columns (3, 1) beside the table; Problem naming the key where one is not of 3."""
+    for key, values in {"mean": spec.mean, "std": spec.std}.items():
+        if len(values) != 3:
+            raise Problem(
+                f"key 'input.{key}' holds {len(values)} values; to normalize takes one for each of 3 channels"
+            )
+    return np.array(spec.mean, np.float64)[:, None], np.array(spec.std, np.float64)[:, None]
 
 
 def _is_step(found: object) -> bool:
