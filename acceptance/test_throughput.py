@@ -1,4 +1,4 @@
-"""Throughput: best batch over best batch against the chips that the card names."""
+"""Throughput: best batch over best batch against the chips that the card or a profile names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from roadworthy.gates import Verdict
 
 
-@pytest.mark.roadworthy("per_chip")
-def test_ratios(case: Case, run: Evidence, judge: Callable[[Case, Verdict], None]) -> None:
-    """The chip at its best batch is as many times faster as the card promises."""
-    records = run.throughput_of_chips(case)
-    judge(case, gates.ratios(case.card, case.soc, records))
+@pytest.mark.roadworthy("ratios")
+def test_ratio(
+    case: Case, other: str, required: float | None, run: Evidence, judge: Callable[[Case, Verdict], None]
+) -> None:
+    """The delivered chip at its best batch is as many times faster than the other as the card or the profile asks."""
+    judge(case, gates.ratio(case.card, case.soc, other, required, run.throughput_of_chips(case)))

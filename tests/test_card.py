@@ -11,6 +11,8 @@ from roadworthy import card as cards
 from roadworthy.data import preprocess
 from roadworthy.problem import Problem
 
+TWO_TABLES = 2 * '[[table]]\nname = "t"\nrows = "batches"\ncolumns = [{ head = "batch", show = "batch" }]\n'
+
 
 @pytest.fixture
 def written(tiny_models: Path, tmp_path: Path):
@@ -28,12 +30,13 @@ def written(tiny_models: Path, tmp_path: Path):
 
 
 def test_the_erfnet_card_holds_the_guides_figures():
-    """ERFNet's card parses, and its 24 throughput cells and two accuracies become records."""
+    """ERFNet's card parses, and its 24 throughput cells and 11 accuracies become records; a blank cell does not."""
     card = cards.find([cards.builtin_models()])["erfnet"]
     records = card.published()
 
     assert ("ErfNet", (3, 512, 1024), 20) == (card.name, card.input.shape, card.net.classes)
-    assert [0.722, 0.722] == [r.value for r in records if r.metric == "miou"]
+    assert 11 * [0.722] == [r.value for r in records if r.metric == "miou"]
+    assert ("Ascend310", 64) not in [(r.soc, r.batch) for r in records if r.metric == "miou"]
     assert 24 == len([r for r in records if r.metric == "throughput"])
     assert [("Ascend310", 64)] == [(r.soc, r.batch) for r in records if r.outcome == "oom"]
     assert {"wall"} == {r.clock for r in records if r.soc == "T4"}
@@ -65,6 +68,39 @@ def test_the_erfnet_card_holds_the_guides_figures():
         ),
         ('pass  = "floor_bn_weights"', "", 'surgery[0] has no "pass"'),
         ('name    = "Tiny"', "name    = ", "not a TOML file"),
+        (
+            'kind = "logits"',
+            'kind = "logits"\nindex = 1',
+            "index is 1; it must be one of the 1 outputs, counted from 0",
+        ),
+        ("miou    = 78.31", "", "weights, data, miou and drop go together"),
+        (
+            "oom   = { Ascend310",
+            "oom   = { A310",
+            "target.oom names A310: there is no chip of this name; did you mean Ascend310?",
+        ),
+        (
+            "vs    = { Ascend310",
+            "vs    = { GPU",
+            "target.vs names GPU, a chip without a name; nothing can be promised of it",
+        ),
+        ("[sample]", "[sample]\nframes = 0", "frames is 0; it must be 1 or more"),
+        ("batches = [1, 4, 16]", "batches = []", "batches is []; it must list batch sizes of 1 or more"),
+        ('kind = "logits"', 'kind = "logits"\nstride = 0', "stride is 0; it must be 1 or more"),
+        (
+            'name  = "image"',
+            'name  = "image"\nfile = "x.bin"',
+            "file is 'x.bin'; it must name a frame's file by {stem}",
+        ),
+        (
+            'name  = "image"',
+            'name  = "image"\nfile = "{name}.bin"',
+            "file is '{name}.bin'; it must name a frame's file",
+        ),
+        ('name  = "image"', 'name  = "image"\nfile = "{stem"', "file is '{stem'; it must name a frame's file"),
+        ("[89.5, 89.5]", '[89.5, "oom"]', 'miou holds "oom"; what did not fit stands in published.throughput'),
+        ("[sample]", "[sample]\nsize = [8]", "size is [8]; it must be [height, width]"),
+        ("[published.miou]", TWO_TABLES + "[published.miou]", "table has two of one name: t, t"),
     ],
 )
 def test_a_wrong_card_is_refused(written, old, new, told):
@@ -75,6 +111,51 @@ def test_a_wrong_card_is_refused(written, old, new, told):
         cards.load(path)
 
     assert str(path) in str(caught.value)
+
+
+FIGURES = {  # of every guide: (records of mIoU, of throughput, of them out of memory, of training)
+    "erfnet": (11, 24, 1, 0),
+    "icnet": (1, 5, 1, 8 + 20),
+    "deeplabv3": (2, 3, 0, 0),
+    "hrnet": (4, 6, 0, 0),
+}
+
+
+@pytest.mark.parametrize("key", list(FIGURES))
+def test_every_figure_of_a_guide_is_a_record(key):
+    """Counted by hand in the guides; what a guide leaves blank is absent."""
+    records = cards.find([cards.builtin_models()])[key].published()
+    kinds = [[r for r in records if r.metric == metric] for metric in ("miou", "throughput")]
+    lost = [r for r in records if r.outcome == "oom"]
+    trained = [r for r in records if r.metric.startswith("train.")]
+
+    assert FIGURES[key] == (*map(len, kinds), len(lost), len(trained))
+    assert {"published"} == {r.source for r in records}
+
+
+def test_training_figures_keep_their_settings():
+    """One row of the training guide's table of hyper-parameters, and one of its results."""
+    records = cards.find([cards.builtin_models()])["icnet"].published()
+    tuned = [r for r in records if r.settings.get("lr") == 0.12]
+    eight = [r for r in records if r.run == "NPU-8p"]
+
+    assert [("train.miou", 0.67), ("train.best_miou", 0.675)] == [(r.metric, r.value) for r in tuned]
+    assert [("NPU", 8, 16, "O1", 32)] * 2 == [
+        (r.soc, r.devices, r.settings["batch_size"], r.settings["opt_level"], r.settings["loss_scale"]) for r in tuned
+    ]
+    assert {"train.miou": pytest.approx(0.681), "train.throughput": 83} == {r.metric: r.value for r in eight}
+
+
+def test_drawn_frames_shrink_a_large_network():
+    """ICNet at 256x512, resized and compared there; ERFNet stays as it is."""
+    found = cards.find([cards.builtin_models()])
+    small = found["icnet"].at_sample_size()
+
+    assert ((3, 256, 512), ("resize", "scale", "normalize"), "input") == (
+        small.input.shape, small.input.steps, small.scoring.compare,
+    )  # fmt: skip
+    assert small == small.at_sample_size()
+    assert found["erfnet"] is found["erfnet"].at_sample_size()
 
 
 def test_a_card_cannot_name_its_own_path(written):

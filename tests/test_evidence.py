@@ -64,7 +64,7 @@ def test_a_lost_figure_is_a_record_with_its_reason(run, case, monkeypatch, tmp_p
     (lost,) = run.accuracy(case)
 
     assert (None, outcome) == (lost.value, lost.outcome)
-    assert lost.detail in ("no page", "tiny-bs4-cpu: 3 outputs for a batch of 4")
+    assert lost.detail in ("no page", "tiny-bs4-cpu: the output is 3 x 20 x 64 x 128; by the card it must be 4 x 20 x 64 x 128")
     assert [lost] == record.read(tmp_path / "run" / "records.jsonl")
 
 

@@ -48,21 +48,21 @@ def test_accuracy_on_other_data_is_unjudged_with_its_figure(tiny_card):
     assert "for the 500 frames of Cityscapes val, not for street-1/40" in verdict.because
 
 
-@pytest.mark.parametrize("judged", [gates.batch_invariance, gates.parity])
-def test_no_record_is_unjudged(judged):
+def test_no_record_is_unjudged():
     """Absence is never a pass."""
-    assert "unjudged" == judged([]).outcome
+    assert "unjudged" == gates.batch_invariance([]).outcome
+    assert "unjudged" == gates.parity([]).outcome
 
 
-@pytest.mark.parametrize("outcome", ["oom", "crash"])
-def test_a_lost_value_fails_with_its_reason(tiny_card, outcome):
-    """Out of memory and NaN are told in the verdict."""
-    lost = replace(MIOU, value=None, outcome=outcome, detail="because")
+def test_a_lost_value_fails_with_its_reason(tiny_card):
+    """NaN is told in the verdict; out of memory is left to the gate of memory."""
+    lost = replace(MIOU, value=None, outcome="crash", detail="because")
     verdict = gates.accuracy(tiny_card, [lost])
 
-    assert ("failed", outcome, "because") == (verdict.outcome, verdict.observed, verdict.because)
+    assert ("failed", "crash", "because") == (verdict.outcome, verdict.observed, verdict.because)
     assert "failed" == gates.batch_invariance([replace(lost, metric="agreement.batch")]).outcome
     assert "failed" == gates.parity([replace(lost, metric="agreement.operated")]).outcome
+    assert "unjudged" == gates.accuracy(tiny_card, [replace(lost, outcome="oom")]).outcome
 
 
 @pytest.mark.parametrize(("share", "outcome"), [(0.9999, "passed"), (0.99989, "failed"), (1.0, "passed")])
@@ -88,6 +88,8 @@ def test_parity_judges_the_graph_before_and_after_surgery(exported, operated, ou
 def test_parity_with_one_graph_missing_is_unjudged():
     """Half a comparison is none."""
     assert "unjudged" == gates.parity([replace(MIOU, metric="agreement.exported", value=1.0)]).outcome
+    assert "unjudged" == gates.parity([replace(MIOU, metric="agreement.operated", value=1.0)]).outcome
+    assert "failed" == gates.parity([replace(MIOU, metric="agreement.operated", value=0.5)]).outcome
 
 
 def test_regression_compares_with_the_newest_like_record():
@@ -109,28 +111,95 @@ def test_regression_compares_with_the_newest_like_record():
 
 
 def test_the_published_ratios_of_erfnet(erfnet):
-    """Best batch over best batch: 1.327 untuned, 1.735 tuned; the reference itself is unjudged."""
-    plain, tuned, own = (
-        gates.ratios(erfnet, find(soc), erfnet.published()) for soc in ("Ascend310P3", "Ascend310P3+aoe", "Ascend310")
+    """Best batch over best batch: 1.327 untuned, 1.735 tuned against the 310; the T4 is told, or judged if asked."""
+    plain, tuned = (
+        gates.ratio(erfnet, find(soc), "Ascend310", 1.2, erfnet.published())
+        for soc in ("Ascend310P3", "Ascend310P3+aoe")
     )
+    told, asked = (gates.ratio(erfnet, find("Ascend310P3"), "T4", r, erfnet.published()) for r in (None, 1.6))
 
     assert ("passed", "1.327 x Ascend310", ">= 1.2 x Ascend310") == (plain.outcome, plain.observed, plain.required)
     assert ("passed", "1.735 x Ascend310") == (tuned.outcome, tuned.observed)
     assert "381.95 images/s at batch 8 over 220.20 at 1" in tuned.because
-    assert "unjudged" == own.outcome
-    assert "the card promises ratios of Ascend310P3+aoe, not of Ascend310" == own.because
+    assert ("unjudged", "1.167 x T4", "") == (told.outcome, told.observed, told.required)
+    assert "no ratio is required by card.toml or a --profile" in told.because
+    assert ("failed", "1.167 x T4", ">= 1.6 x T4") == (asked.outcome, asked.observed, asked.required)
+    assert "unlike: device  against wall eager" in asked.because
 
 
 def test_a_ratio_below_the_promise_fails(tiny_card):
-    """A chip must be as much faster as the card says; a missing reference leaves it unjudged."""
+    """A chip must be as much faster as asked; a missing reference, or nothing measured, leaves it unjudged."""
     records = [replace(r, value=115.0) if r.soc == "Ascend310" and r.value else r for r in tiny_card.published()]
+    chip = find("Ascend310P3")
 
-    assert "passed" == gates.ratios(tiny_card, find("Ascend310P3"), tiny_card.published()).outcome
-    assert "failed" == gates.ratios(tiny_card, find("Ascend310P3"), records).outcome
-    assert (
-        "unjudged" == gates.ratios(tiny_card, find("Ascend310P3"), [r for r in records if r.soc != "Ascend310"]).outcome
+    assert "passed" == gates.ratio(tiny_card, chip, "Ascend310", 1.2, tiny_card.published()).outcome
+    assert "failed" == gates.ratio(tiny_card, chip, "Ascend310", 1.2, records).outcome
+    assert "unjudged" == gates.ratio(tiny_card, chip, "T4", 1.2, records).outcome
+    assert "unjudged" == gates.ratio(tiny_card, find("cpu"), "Ascend310", 1.2, records).outcome
+
+
+def test_a_chip_without_a_name_is_no_reference():
+    """HRNet's guide compares with a GPU that it does not name: the T4 gate is unjudged, and says so."""
+    hrnet = cards.find([cards.builtin_models()])["hrnet"]
+    verdict = gates.ratio(hrnet, find("Ascend310P3"), "T4", 1.6, hrnet.published())
+
+    assert "unjudged" == verdict.outcome
+    assert "there is no throughput of T4 to compare with; the guide does not name the GPU" in verdict.because
+
+
+@pytest.mark.parametrize(
+    ("soc", "batch", "outcome"),
+    [("Ascend310", 4, "oom"), ("Ascend310", 1, "oom"), ("Ascend310", 4, "ok"), ("cpu", 1, "")],
+)
+def test_memory_passes_where_the_card_expects_what_happened(tiny_card, soc, batch, outcome):
+    """Out of memory passes where the card knows of it and fails where not; nothing run is unjudged."""
+    row = replace(MIOU, soc=soc, batch=batch, outcome=outcome or "ok", value=None if outcome == "oom" else 0.5)
+    verdict = gates.memory(tiny_card, find(soc), batch, [row] if outcome else [])
+
+    assert {("oom", 4): "passed", ("oom", 1): "failed", ("ok", 4): "passed", ("", 1): "unjudged"}[
+        outcome, batch
+    ] == verdict.outcome
+
+
+def test_memory_is_unjudged_where_frames_were_drawn_small(tiny_card):
+    """A sixteenth of the pixels fits where the whole may not; what does not fit small fails."""
+    small = replace(MIOU, data="sample-v1/6@32x64", source="sample")
+    lost = replace(small, value=None, outcome="oom")
+
+    assert ("unjudged", "fits at 32x64") == (
+        gates.memory(tiny_card, find("cpu"), 1, [small]).outcome,
+        gates.memory(tiny_card, find("cpu"), 1, [small]).observed,
     )
-    assert "unjudged" == gates.ratios(tiny_card, find("cpu"), records).outcome
+    assert "failed" == gates.memory(tiny_card, find("cpu"), 1, [lost]).outcome
+
+
+def test_a_ratio_is_of_one_model_and_trained_weights(tiny_card):
+    """Another model's images/s on the same chip are nothing to this one."""
+    fast = Record(model="tiny", soc="Ascend310P3", batch=1, metric="throughput", value=900.0, source="measured")
+    others = [replace(fast, model="other"), replace(fast, weights="untrained-tiny.safetensors@0")]
+
+    assert (
+        "1.300 x Ascend310"
+        == gates.ratio(tiny_card, find("Ascend310P3"), "Ascend310", 1.2, [*tiny_card.published(), *others]).observed
+    )
+
+
+def test_weights_that_nobody_trained_have_no_accuracy(tiny_card):
+    """On any data, and against any committed record."""
+    row = replace(MIOU, weights="untrained-tiny.safetensors@0", data=tiny_card.sample.data, source="sample")
+
+    assert {"unjudged"} == {gates.accuracy(tiny_card, [row]).outcome, gates.regression([row], [row]).outcome}
+    assert "not trained; --weights takes tiny.pth" in gates.accuracy(tiny_card, [row]).because
+
+
+def test_what_surgery_means_to_change_is_told():
+    """Parity is with torch doing the same; how far that is from the evaluated network stands in the verdict."""
+    same = [replace(MIOU, metric=f"agreement.{m}", value=1.0) for m in ("exported", "operated")]
+    verdict = gates.parity([*same, replace(MIOU, metric="agreement.kept", value=0.75)])
+
+    assert "passed" == verdict.outcome
+    assert "75.00% of pixels keep its class" in verdict.because
+    assert "keep" not in gates.parity([*same, replace(MIOU, metric="agreement.kept", value=1.0)]).because
 
 
 def test_a_ratio_across_clocks_says_so(tiny_card):
@@ -142,7 +211,7 @@ def test_a_ratio_across_clocks_says_so(tiny_card):
         Record(model="tiny", soc="Ascend310", batch=1, metric="throughput", value=3.0, source="measured", clock="wall"),
     ]
 
-    assert "unlike: device" in gates.ratios(tiny_card, find("Ascend310P3"), records).because
+    assert "unlike: device" in gates.ratio(tiny_card, find("Ascend310P3"), "Ascend310", 1.2, records).because
 
 
 def test_a_verdict_reads_as_one_line():

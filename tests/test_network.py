@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -115,14 +116,70 @@ def test_a_file_that_is_no_checkpoint_is_refused(erfnet, tmp_path):
         network.load(erfnet, tmp_path / "none.pth")
 
 
+@pytest.mark.parametrize(
+    ("key", "wrap"),
+    [
+        ("icnet", lambda state: state),
+        ("deeplabv3", lambda state: {"meta": {"CLASSES": None}, "state_dict": state}),
+        (
+            "hrnet",
+            lambda state: {"loss.criterion.weight": torch.ones(19)} | {f"model.{k}": v for k, v in state.items()},
+        ),
+    ],
+)
+def test_every_published_layout_loads_strictly(key, wrap, tmp_path):
+    """What a wrapper put around the names goes; every name that is left is wanted, and every one wanted is there."""
+    card = cards.find([cards.builtin_models()])[key]
+    state = network.build(card).state_dict()
+    first = next(iter(state))
+    state[first] = torch.full_like(state[first], 0.25)
+    torch.save(wrap(state), tmp_path / card.weights)
+    loaded = network.load(card, tmp_path / card.weights).state_dict()
+
+    assert (0.25, list(state)) == (float(loaded[first].mean()), list(loaded))
+
+
+def test_a_model_prefix_is_kept_where_not_every_name_has_it(tmp_path):
+    """A network may call one of its own parts `model`."""
+    torch.save({"model.a": torch.zeros(1), "b": torch.zeros(1)}, tmp_path / "own.pth")
+
+    assert ["model.a", "b"] == list(network.read_checkpoint(tmp_path / "own.pth"))
+
+
+def test_untrained_weights_depend_on_names_and_differ_between_layers(tiny_card, tmp_path):
+    """The same twice; activations of order one; class maps of more than one class."""
+    frame = np.random.default_rng(0).random((1, 3, 64, 128), np.float32)
+    for name in ("one", "two"):
+        network.save_untrained(tiny_card, frame, tmp_path / f"{name}.safetensors")
+    module = network.load(tiny_card, tmp_path / "one.safetensors")
+    with torch.inference_mode():
+        logits = module(torch.from_numpy(frame))
+
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+    assert 0.1 < float(logits.std()) < 10
+    assert len(logits.argmax(1).unique()) > 3
+
+
+ORIGINALS = [
+    ("erfnet", "net:ERFNet", []),
+    ("icnet", "net:ICNet", ["--path", "eval"]),
+    ("icnet", "net:ICNetExport", ["--path", "export"]),
+    ("deeplabv3", "net:DeepLabV3", []),
+    ("deeplabv3", "net:DeepLabV3", ["--method", "logits"]),
+    ("hrnet", "net:HRNetOCR", []),
+]
+
+
 @pytest.mark.realdata
-@pytest.mark.parametrize("loader", [[], ["--loader", "roadworthy.network:read_checkpoint"]], ids=["names", "loader"])
-def test_erfnet_computes_what_the_original_computes(shared, erfnet, loader):
-    """Golden outputs of the original implementation, weights through names and through the published layout."""
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "builder", "options"), ORIGINALS, ids=[" ".join([k, *o]) for k, _, o in ORIGINALS])
+def test_a_network_computes_what_the_original_computes(shared, key, builder, options):
+    """Golden outputs of the original implementation; the weights travel through a file in the published layout."""
     checker = shared / "reference" / "networks" / "check_parity.py"
-    where = ["--builder", "net:ERFNet", "--pythonpath", str(erfnet.path.parent)]
+    where = ["--builder", builder, "--pythonpath", str(cards.builtin_models() / key)]
+    where += ["--loader", "roadworthy.network:read_checkpoint"]
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", checker, "--model", "erfnet", *where, *loader],
+        [sys.executable, "-W", "ignore", checker, "--model", key, *where, *options],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -130,8 +187,11 @@ def test_erfnet_computes_what_the_original_computes(shared, erfnet, loader):
 
 
 @pytest.mark.realdata
-def test_the_manifest_is_the_state_dict(shared, erfnet):
-    """345 entries with the published names, in the published order."""
-    manifest = json.loads((shared / "reference" / "networks" / "erfnet.manifest.json").read_text())
+@pytest.mark.parametrize("key", ["erfnet", "icnet", "deeplabv3", "hrnet"])
+def test_the_manifest_is_the_state_dict(shared, key):
+    """The published names, in the published order, and after them whatever a later stage adds: nothing."""
+    card = cards.find([cards.builtin_models()])[key]
+    manifest = json.loads((shared / "reference" / "networks" / f"{key}.manifest.json").read_text())
+    names = [e["name"].removeprefix(manifest["key_prefix"]) for e in manifest["entries"]]
 
-    assert [e["name"].removeprefix("module.") for e in manifest["entries"]] == list(network.build(erfnet).state_dict())
+    assert names == list(network.build(card).state_dict()) == list(network.build(card, "operated").state_dict())

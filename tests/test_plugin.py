@@ -38,7 +38,7 @@ def test_a_run_judges_every_case_and_prints_its_verdicts(suite, pytester):
     """One test per model, batch and chip; the header says what is judged; records are in the run folder."""
     result = suite("--soc", "cpu", "-v")
 
-    result.assert_outcomes(passed=4, skipped=3)
+    result.assert_outcomes(passed=6, skipped=2)
     assert 0 == result.ret
     result.stdout.fnmatch_lines(
         [
@@ -72,7 +72,7 @@ def test_records_are_committed_only_when_asked_and_then_judge_the_next_run(suite
     assert (pytester.path / "reports" / "records" / "tiny.jsonl").is_file()
     assert list((pytester.path / "reports" / "records" / "samples").glob("*.npz"))
     result.stdout.fnmatch_lines(["tiny-bs1-cpu  regression passed: *the committed record of 20* is 0.78*"])
-    result.assert_outcomes(passed=6, skipped=1)
+    result.assert_outcomes(passed=8)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_failed_gate_fails_the_run_with_its_verdict(suite, tiny_models, tmp_pa
 
 def test_a_run_that_judges_nothing_is_no_success(suite):
     """All skipped is exit status 5."""
-    result = suite("-k", "tiny and ratios")
+    result = suite("-k", "tiny and regression")
 
-    result.assert_outcomes(skipped=1)
+    result.assert_outcomes(skipped=2)
     assert 5 == result.ret
 
 
@@ -202,8 +202,29 @@ def test_published_figures_are_judged_without_a_chip(suite):
     """Accuracy and ratios of the guide; tests that need a run are left out."""
     result = suite("--published", data=None)
 
-    assert {"passed": 3, "skipped": 3} == {k: v for k, v in result.parseoutcomes().items() if k != "deselected"}
-    result.stdout.fnmatch_lines(["tiny-bs1-Ascend310P3  throughput passed: observed 1.300 x Ascend310, *"])
+    assert {"passed": 7, "skipped": 3} == {k: v for k, v in result.parseoutcomes().items() if k != "deselected"}
+    result.stdout.fnmatch_lines(["tiny-bs4-Ascend310    *memory passed: observed out of memory, *"])
+    result.stdout.fnmatch_lines(["tiny-Ascend310P3-vs-Ascend310 *passed: observed 1.300 x Ascend310, *"])
+
+
+def test_a_profile_judges_ratios_that_the_card_does_not_ask_for(suite, tiny_models, tmp_path):
+    """The higher of two demands holds; an unknown profile ends the run."""
+    shutil.copytree(tiny_models, tmp_path / "models")
+    card = tmp_path / "models" / "tiny" / "card.toml"
+    card.write_text(card.read_text() + "T4 = [100.0, 100.0]\n")
+    options = ["--models", str(tmp_path / "models"), "-k", "tiny and ratio", "--published"]
+    without = suite(*options, data=None, models=False)
+    asked = suite(*options, "--profile", "modelzoo-310p", data=None, models=False)
+
+    assert (0, 1) == (without.ret, asked.ret)
+    without.stdout.fnmatch_lines(["*throughput against T4 unjudged: observed 1.300 x T4; no ratio is required*"])
+    asked.stdout.fnmatch_lines(["*throughput against T4 failed: observed 1.300 x T4, required >= 1.6 x T4; *"])
+    asked.stdout.fnmatch_lines(["*throughput against Ascend310 passed: *required >= 1.2 x Ascend310; *"])
+
+    wrong, idle = suite("--profile", "zoo"), suite("--profile", "modelzoo-310p", "--soc", "cpu")
+    assert 4 == wrong.ret == idle.ret
+    assert "--profile zoo: there is no such profile; known: modelzoo-310p" in wrong.stderr.str()
+    assert "--profile modelzoo-310p: judges Ascend310P3, which is not among the chips" in idle.stderr.str()
 
 
 def test_a_dry_run_shows_every_case_and_runs_nothing(suite, pytester):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from roadworthy import card as cards
 from roadworthy.problem import Problem
 from roadworthy.selection import Selection
 
@@ -32,6 +33,26 @@ def test_published_cells_are_those_of_the_guide(tiny_models):
     """Chips and batch sizes of the guide's table, narrowed by --soc and --batch."""
     assert 4 == len(Selection.of([tiny_models], [], [], published=True).cases)
     assert ["tiny-bs4-Ascend310"] == ids(Selection.of([tiny_models], ["Ascend310"], [4], published=True))
+
+
+def test_a_chip_without_a_name_is_no_cell(tiny_models):
+    """HRNet's GPU and ICNet's NPU are references; nobody can ask for them."""
+    with pytest.raises(Problem, match="--soc GPU: what guides call a chip without naming it"):
+        Selection.of([tiny_models], ["GPU"], [])
+    published = Selection.of([cards.builtin_models()], [], [], published=True)
+
+    assert {"T4", "Ascend310", "Ascend310P3", "Ascend310P3+aoe"} == {case.soc.name for case in published.cases}
+    assert 1 == ids(published).count("hrnet-bs1-Ascend310P3")
+
+
+def test_ratios_are_of_delivered_chips(tiny_models):
+    """One for each chip to compare with, with what is required."""
+    selection = Selection.of([tiny_models], [], [], published=True, profile="modelzoo-310p")
+
+    assert [("Ascend310P3", "T4", 1.6), ("Ascend310P3", "Ascend310", 1.2)] == [
+        (case.soc.name, other, required) for case, other, required in selection.ratios()
+    ]
+    assert [] == Selection.of([tiny_models], ["cpu"], []).ratios()
 
 
 def test_a_batch_size_below_one_is_refused(tiny_models):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from roadworthy.layout import Layout
+from roadworthy.lookup import functions, own_module
 from roadworthy.problem import Problem
+from roadworthy.published import Published
 from roadworthy.record import Record
 from roadworthy.schema import load_toml, read_table
 from roadworthy.soc import socs, unknown
@@ -45,8 +45,14 @@ class Input:
     file: str = "{stem}_leftImg8bit.bin"  # what the guide's pre-processing calls the file of a frame
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3:
+        if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"shape is {list(self.shape)}; it must be [channels, height, width]")
+        try:
+            told = self.file.format(stem="a") != self.file.format(stem="b")
+        except (KeyError, IndexError, ValueError):
+            told = False
+        if not told:
+            raise ValueError(f"file is {self.file!r}; it must name a frame's file by {{stem}}")
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,34 @@ class Output:
     """What the graph gives: logits, or a class map where argmax is inside the graph."""
 
     kind: Literal["logits", "classes"]
+    count: int = 1  # of the network's outputs
     index: int = 0  # of the output that is scored
+    files: tuple[int, ...] = ()  # numbers that its result files may carry; default: the index
+    stride: int = 1  # the output is so many times smaller than the input
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f"stride is {self.stride}; it must be 1 or more")
+        if not 0 <= self.index < self.count:
+            raise ValueError(f"index is {self.index}; it must be one of the {self.count} outputs, counted from 0")
 
 
 @dataclass(frozen=True)
 class Export:
-    """ONNX opset and the batch sizes of the guide."""
+    """ONNX opset and the batch sizes of the guide: a graph for batch 1 alone has no batch axis to vary.
+
+    `build` names the network as it is exported, `operated` the one that the graph computes after surgery, where these
+    are not the one that is evaluated; all have the same parameters.
+    """
 
     opset: int
     batches: tuple[int, ...]
+    build: str = ""
+    operated: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.batches or min(self.batches) < 1:
+            raise ValueError(f"batches is {list(self.batches)}; it must list batch sizes of 1 or more")
 
 
 @dataclass(frozen=True)
@@ -99,39 +124,41 @@ class Drop:
 
 @dataclass(frozen=True)
 class Target:
-    """The promise: mIoU in percent on the whole of Cityscapes val, and ratios of best-batch throughput."""
+    """The promise: mIoU in percent on the whole of Cityscapes val, and ratios of best-batch throughput.
+
+    `oom` lists batch sizes that are known not to fit a chip's memory.
+    """
 
     miou: float
     drop: Drop
     judge: str
     vs: Mapping[str, float] = field(default_factory=dict)
+    oom: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the weights in the model's own folder reach on the drawn sample data (percent); never a figure of a chip."""
+    """How the model is judged on the drawn sample data; never a figure of a chip.
 
-    weights: str
-    data: str  # name and size of the data set that the figure is for, such as sample-v1/24
-    miou: float
-    drop: Drop
+    `weights` in the model's own folder reach `miou` (percent) on `data` (name and size of a data set, such as
+    sample-v1/24). Networks too large for a laptop say a `size` (height, width) and a number of `frames`.
+    """
 
-
-@dataclass(frozen=True)
-class Published:
-    """The guide's own figures: mIoU in percent; images/s by batch size, "oom" where memory did not suffice."""
-
-    miou: Mapping[str, float] = field(default_factory=dict)
-    throughput: Mapping[str, tuple[float | Literal["oom"], ...]] = field(default_factory=dict)
+    weights: str | None = None
+    data: str | None = None
+    miou: float | None = None
+    drop: Drop | None = None
+    size: tuple[int, ...] = ()
+    frames: int | None = None
 
     def __post_init__(self) -> None:
-        batches = self.throughput.get("batch", ())
-        if not all(isinstance(batch, float) and batch >= 1 and batch % 1 == 0 for batch in batches):
-            raise ValueError(f"throughput.batch is {list(batches)}; it must be a list of whole numbers")
-        rows = len(batches)
-        for soc, column in self.throughput.items():
-            if len(column) != rows:
-                raise ValueError(f"throughput.{soc} has {len(column)} figures for {rows} batch sizes")
+        told = [self.weights, self.data, self.miou, self.drop]
+        if any(told) and not all(told):
+            raise ValueError("weights, data, miou and drop go together: what the weights reach on which data")
+        if self.frames is not None and self.frames < 1:
+            raise ValueError(f"frames is {self.frames}; it must be 1 or more")
+        if self.size and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(f"size is {list(self.size)}; it must be [height, width]")
 
 
 @dataclass(frozen=True)
@@ -152,51 +179,48 @@ class ModelCard:
     atc: Atc = Atc()
     runtime: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | None = None
-    published_: Published = Published()
+    published_: Published = field(default_factory=Published)
+    table: tuple[Layout, ...] = ()
 
     def __post_init__(self) -> None:
         for i, step in enumerate(self.surgery):
             if not isinstance(step.get("pass"), str):
                 raise ValueError(f'surgery[{i}] has no "pass"; it names the graph operation')
-        chips = {"target.judge": [self.target.judge], "target.vs": self.target.vs, "runtime": self.runtime}
-        chips["published.miou"] = self.published_.miou
-        chips["published.throughput"] = [name for name in self.published_.throughput if name != "batch"]
+        chips: dict[str, Iterable[str]] = {"target.judge": [self.target.judge], "runtime": self.runtime}
+        chips |= {"target.vs": self.target.vs, "target.oom": self.target.oom}
+        chips |= {f"published.{key}": names for key, names in self.published_.chips.items()}
+        for layout in self.table:
+            chips[f"table {layout.name!r}"] = [*layout.chips, *(c for column in layout.columns for c in column.chips)]
+        if len({layout.name for layout in self.table}) < len(self.table):
+            raise ValueError(f"table has two of one name: {', '.join(layout.name for layout in self.table)}")
         for key, names in chips.items():
             if wrong := [name for name in names if name not in socs()]:
                 raise ValueError(f"{key} names {unknown(wrong[0])}")
+            if key.startswith("target.") and (wrong := [name for name in names if socs()[name].unnamed]):
+                raise ValueError(f"{key} names {wrong[0]}, a chip without a name; nothing can be promised of it")
 
     @property
     def key(self) -> str:
         """The model's name on the command line and in test ids, such as `erfnet`."""
         return self.path.parent.name
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """One frame of the output that is scored: (classes, height, width) of logits, (height, width) of a class map."""
+        size = tuple(length // self.output.stride for length in self.input.shape[1:])
+        return size if self.output.kind == "classes" else (self.net.classes, *size)
+
     def published(self) -> list[Record]:
         """The guide's figures as records of origin `published`."""
-        records = [
-            Record(model=self.key, soc=soc, batch=None, metric="miou", value=percent / 100, source="published")
-            for soc, percent in self.published_.miou.items()
-        ]
-        batches = self.published_.throughput.get("batch", ())
-        for soc, column in self.published_.throughput.items():
-            if soc == "batch":
-                continue
-            clock = "wall" if self.runtime.get(soc) == "eager" else "device"
-            for batch, figure in zip(batches, column, strict=True):
-                value, outcome = (None, "oom") if isinstance(figure, str) else (figure, "ok")
-                records.append(
-                    Record(
-                        model=self.key,
-                        soc=soc,
-                        batch=int(batch),
-                        metric="throughput",
-                        value=value,
-                        outcome=outcome,  # type: ignore[arg-type]
-                        source="published",
-                        clock=clock,  # type: ignore[arg-type]
-                        runtime=self.runtime.get(soc),
-                    )
-                )
-        return records
+        return self.published_.records(self.key, self.runtime)
+
+    def at_sample_size(self) -> ModelCard:
+        """The card for drawn frames: their size and the network's input shrink to `[sample].size`, where there is one."""
+        if self.sample is None or not self.sample.size:
+            return self
+        steps = self.input.steps if "resize" in self.input.steps else ("resize", *self.input.steps)
+        small = replace(self.input, shape=(self.input.shape[0], *self.sample.size), steps=steps)
+        return replace(self, input=small, scoring=replace(self.scoring, compare="input"))
 
     def lookup(self, name: str, engine: ModuleType | None = None) -> Callable[..., Any]:
         """The function or class that the card calls `name`.
@@ -205,7 +229,7 @@ class ModelCard:
         stage. Raises Problem that lists the right names.
         """
         own = name.startswith("net.")
-        module, attribute = (self._net(), name[4:]) if own else (engine, name)
+        module, attribute = (own_module(self.path.parent / "net.py"), name[4:]) if own else (engine, name)
         if module is None:
             raise Problem(f'{self.path}: {name!r} must be a name in the model\'s net.py, such as "net.{name}"')
         known = functions(module, callable) if own else functions(module)
@@ -214,33 +238,6 @@ class ModelCard:
             raise Problem(f"{self.path}: there is no {name!r}; known: {right}")
         found: Callable[..., Any] = getattr(module, attribute)
         return found
-
-    def _net(self) -> ModuleType:
-        path = self.path.parent / "net.py"
-        name = f"roadworthy_models.{self.key}.{abs(hash(path))}"
-        if name not in sys.modules:
-            if not path.exists():
-                raise Problem(f"{path}: there is no such file; the card {self.path} names functions of it")
-            spec = importlib.util.spec_from_file_location(name, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module
-            try:
-                spec.loader.exec_module(module)
-            except (ImportError, SyntaxError) as error:
-                del sys.modules[name]  # a half-made module must not be found again
-                raise Problem(f"{path}: cannot be imported ({error})") from error
-            except BaseException:
-                del sys.modules[name]
-                raise
-        return sys.modules[name]
-
-
-def functions(module: ModuleType, kind: Callable[[object], bool] = inspect.isfunction) -> list[str]:
-    """The names that a card may use of a module: its own public functions, or whatever else is of this kind."""
-    members = inspect.getmembers(module, kind)
-    return [n for n, member in members if not n.startswith("_") and member.__module__ == module.__name__]
 
 
 def load(path: Path) -> ModelCard:

@@ -22,11 +22,11 @@ from roadworthy.data import cityscapes
 from roadworthy.data.cityscapes import Dataset
 from roadworthy.pipeline import Evaluation, Graph, Progress
 from roadworthy.problem import BadOutput, OutOfMemory, Problem, Unavailable
-from roadworthy.record import Record
+from roadworthy.record import UNTRAINED, Record
 from roadworthy.runtimes import Session
 from roadworthy.score import miou
 
-PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "pillow", "imagecodecs")
+PACKAGES = ("torch", "onnx", "onnxslim", "onnxruntime", "numpy", "pillow", "imagecodecs")
 
 Collect = Callable[[Callable[[], object], float], Sequence[float]]
 
@@ -45,6 +45,10 @@ class Evidence(Protocol):
         """Records of mIoU."""
         ...
 
+    def memory(self, case: Case) -> list[Record]:
+        """Records that say whether the case fits its chip's memory."""
+        ...
+
     def throughput_of_chips(self, case: Case) -> list[Record]:
         """Records of throughput of the case's model: of its chip at every batch size, and of the chips to compare with."""
         ...
@@ -61,11 +65,14 @@ class Published:
         """Figures in a card were checked when it was read."""
 
     def accuracy(self, case: Case) -> list[Record]:
-        """The guide's mIoU on the case's chip; it holds for all batch sizes."""
-        cells = [r for r in case.card.published() if r.soc == case.soc.name]
-        if any(r.outcome == "oom" and r.batch == case.batch for r in cells):
-            return []  # what did not fit has no accuracy
-        return [r for r in cells if r.metric == "miou"]
+        """The guide's mIoU on the case's chip at its batch size."""
+        cell = (case.soc.name, case.batch, "miou")
+        return [r for r in case.card.published() if (r.soc, r.batch, r.metric) == cell]
+
+    def memory(self, case: Case) -> list[Record]:
+        """What the guide says of the case's throughput: a figure, or that memory did not suffice."""
+        cells = self.throughput_of_chips(case)
+        return [r for r in cells if (r.soc, r.batch) == (case.soc.name, case.batch)]
 
     def throughput_of_chips(self, case: Case) -> list[Record]:
         """All throughput that the guide publishes."""
@@ -91,12 +98,10 @@ class Run:
     def check(self, models: Iterable[ModelCard]) -> None:
         """Read every frame and make every graph; a model whose weights are bad fails on its own if others are good."""
         problems, models = [], list(models)
-        for card in models:
+        for card in map(self.fitted, models):
             self.dataset(card)
             try:
                 self.graph(card)
-            except Unavailable:
-                continue  # its tests skip with this reason
             except Problem as problem:
                 problems.append(problem)
         if problems and len(problems) == len(models):
@@ -104,12 +109,26 @@ class Run:
 
     def dataset(self, card: ModelCard) -> tuple[Dataset, str]:
         """The data set with the card's kind of label, every frame checked, and its name with digest."""
+        card = self.fitted(card)
 
-        def opened() -> tuple[Dataset, str]:
-            dataset = pipeline.open_data(self._data, card, progress=self._progress)
-            return dataset, cityscapes.check(dataset, card.input.shape)
+        def checked() -> tuple[Dataset, str]:
+            dataset, small = self._opened(card), card.sample if self._opened(card).origin else None
+            if small is not None:
+                dataset = replace(dataset, frames=dataset.frames[: small.frames])
+            name = cityscapes.check(dataset, card.input.shape, exact="resize" not in card.input.steps)
+            return dataset, name + (f"@{card.input.shape[1]}x{card.input.shape[2]}" if small and small.size else "")
 
-        found: tuple[Dataset, str] = self._once(("data", card.scoring.labels, card.input.shape), opened)
+        found: tuple[Dataset, str] = self._once(("data", card.key), checked)
+        return found
+
+    def fitted(self, card: ModelCard) -> ModelCard:
+        """The card at the size at which it is judged on this run's data: large networks run small on drawn frames."""
+        return card.at_sample_size() if self._opened(card).origin else card
+
+    def _opened(self, card: ModelCard) -> Dataset:
+        found: Dataset = self._once(
+            ("opened", card.scoring.labels), lambda: pipeline.open_data(self._data, card, progress=self._progress)
+        )
         return found
 
     def weights(self, card: ModelCard) -> Path:
@@ -118,19 +137,24 @@ class Run:
 
     def graph(self, card: ModelCard) -> Graph:
         """The card's network with this run's weights as ONNX."""
-        graph: Graph = self._once(("graph", card.key), lambda: pipeline.prepare(card, self.weights(card)))
+        graph: Graph = self._once(
+            ("graph", card.key, card.input.shape), lambda: pipeline.prepare(card, self.weights(card))
+        )
         return graph
 
     def open_session(self, case: Case) -> Session:
         """A session of the case's runtime on the graph after surgery; raises Unavailable where this machine cannot."""
         if reason := runtimes.missing(case):
             raise Unavailable(f"{case.soc.name} cannot run here: {reason}")
+        if case.batch > 1 and case.card.export.batches == (1,):
+            raise Unavailable(f"{case.id}: the graph of {case.card.key} is for batch 1 alone, by its guide")
         runtime = runtimes.find(case.runtime)
         artifact = runtime.build(case, self.graph(case.card).files[-1], self.weights(case.card))
         return runtime.open_session(artifact, case)
 
     def evaluation(self, case: Case) -> Evaluation:
         """All frames of the data set through the case's session, once a run."""
+        case = replace(case, card=self.fitted(case.card))
 
         def evaluated() -> Evaluation:
             return pipeline.evaluate(case, self.open_session(case), self.dataset(case.card)[0], progress=self._progress)
@@ -155,6 +179,10 @@ class Run:
 
         return self._kept(case, "miou", scored)
 
+    def memory(self, case: Case) -> list[Record]:
+        """Whether the frames went through."""
+        return self.accuracy(case)
+
     def batch_agreement(self, case: Case) -> list[Record]:
         """Share of pixels that have the class they have at batch 1, in the worst frame."""
 
@@ -170,11 +198,18 @@ class Run:
 
         def compared() -> list[Record]:
             weights, (dataset, _) = self.weights(case.card), self.dataset(case.card)
-            found = pipeline.parity(case, self.graph(case.card), weights, dataset)
+            card = self.fitted(case.card)
+            found = pipeline.parity(replace(case, card=card), self.graph(card), weights, dataset)
             self._write_ledger(case, found.ledger)
+            first, last, torch = found.graphs[0], found.graphs[-1], found.modules
+            compared = {
+                "exported": (torch["exported"], first),
+                "operated": (torch["operated"], last),
+                "kept": (torch["evaluated"], last),
+            }
             return [
-                self._record(case, metric, pipeline.same_pixels(found.module, graph), graph)
-                for metric, graph in (("agreement.exported", found.graphs[0]), ("agreement.operated", found.graphs[-1]))
+                self._record(case, f"agreement.{what}", pipeline.same_pixels(module, graph), graph)
+                for what, (module, graph) in compared.items()
             ]
 
         return self._kept(replace(case, batch=1), "agreement.operated", compared)
@@ -211,7 +246,8 @@ class Run:
 
     def throughput_of_chips(self, case: Case) -> list[Record]:
         """What this run measured on the case's chip, and what the guide publishes of other chips."""
-        own = [r for r in self.records if r.metric == "throughput" and r.soc == case.soc.name]
+        cell = ("throughput", case.card.key, case.soc.name)
+        own = [r for r in self.records if (r.metric, r.model, r.soc) == cell]
         others = [r for r in Published().throughput_of_chips(case) if r.soc != case.soc.name]
         return [*own, *others]
 
@@ -257,7 +293,7 @@ class Run:
             batch=case.batch,
             metric=metric,
             value=value,
-            source="sample" if dataset is not None and dataset.origin else "measured",
+            source="sample" if weights.name.startswith(UNTRAINED) or (dataset and dataset.origin) else "measured",
             runtime=case.runtime,
             provider=ran.provider if ran else None,
             data=data,

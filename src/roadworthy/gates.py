@@ -41,10 +41,14 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
     observed = f"mIoU {own.value:.6f}"
     if pooled is not None and pooled.value is not None:
         observed += f" (pooled {pooled.value:.6f})"
-    if card.sample is not None and own.data == card.sample.data:
-        target, drop, what = card.sample.miou / 100, card.sample.drop, f"the sample target of {card.path.name}"
-        if own.weights and not own.weights.startswith(f"{card.sample.weights}@"):
-            what += f", which {card.sample.weights} reaches,"
+    if own.untrained:
+        because = f"{own.weights} are made from the parameters' names, not trained; --weights takes {card.weights}"
+        return Verdict(gate, "unjudged", observed, "", because)
+    sample = card.sample
+    if sample is not None and sample.miou is not None and sample.drop is not None and own.data == sample.data:
+        target, drop, what = sample.miou / 100, sample.drop, f"the sample target of {card.path.name}"
+        if own.weights and not own.weights.startswith(f"{sample.weights}@"):
+            what += f", which {sample.weights} reaches,"
     elif own.source == "published" or (own.source == "measured" and own.frames == FULL_VAL):
         target, drop, what = card.target.miou / 100, card.target.drop, f"the target of {card.path.name}"
     else:
@@ -64,7 +68,11 @@ def batch_invariance(records: Iterable[Record]) -> Verdict:
 
 
 def parity(records: Iterable[Record]) -> Verdict:
-    """The graph, as exported and after surgery, against the torch module: the worse of the two verdicts."""
+    """The graph, as exported and after surgery, against the torch module that it is made to equal: the worse verdict.
+
+    Where surgery changes what is computed (the card's `export.operated`), how far that moves the class maps is told
+    here and judged by accuracy.
+    """
     records = list(records)
     exported = _agreement(
         "parity", records, "agreement.exported", SAME_PIXELS, "the exported graph against the torch module, worst frame"
@@ -75,8 +83,12 @@ def parity(records: Iterable[Record]) -> Verdict:
     if exported.outcome == operated.outcome == "passed":
         observed = f"exported {exported.observed}, after surgery {operated.observed}"
         required = f"{exported.required} and {operated.required}"
-        return Verdict("parity", "passed", observed, required, "both graphs against the torch module, worst frame")
-    return exported if exported.outcome == "failed" else operated
+        because = "both graphs against the torch module, worst frame"
+        kept = _last(records, "agreement.kept")
+        if kept is not None and kept.value is not None and kept.value < OPERATED_PIXELS:
+            because += f"; export and surgery mean to change the network: {kept.value:.2%} of pixels keep its class"
+        return Verdict("parity", "passed", observed, required, because)
+    return min(exported, operated, key=lambda verdict: ("failed", "unjudged", "passed").index(verdict.outcome))
 
 
 def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdict:
@@ -86,6 +98,10 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
     if own is None or own.value is None:
         return _without_value(gate, "miou", own)
     observed = f"mIoU {own.value:.6f}"
+    if own.untrained:
+        return Verdict(
+            gate, "unjudged", observed, "", f"{own.weights} are made from the parameters' names, not trained"
+        )
     same = [
         r
         for r in committed
@@ -103,36 +119,54 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
     return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", because)
 
 
-def ratios(card: ModelCard, soc: Soc, records: Iterable[Record]) -> Verdict:
-    """Best batch over best batch against each chip that the card's target names, for the chip that it is about."""
-    gate = "throughput"
-    records = [r for r in records if r.metric == gate]
-    own = best(records, soc.name)
-    speed = f"{own.value:.2f} images/s" if own else "nothing"
-    if soc.atc_name != find(card.target.judge).atc_name:
-        because = f"the card promises ratios of {card.target.judge}, not of {soc.name}"
+def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records: Iterable[Record]) -> Verdict:
+    """The chip's best batch over the best batch of `other`; told and not judged where no ratio is required."""
+    records = [r for r in records if r.metric == "throughput" and r.model == card.key and not r.untrained]
+    gate = f"throughput against {other}"
+    if find(other).unnamed:
+        return Verdict(gate, "unjudged", "nothing", "", f"{other} is what a guide calls a chip without naming it")
+    own, reference = best(records, soc.name), best(records, other)
+    if own is None or not own.value:
+        return Verdict(gate, "unjudged", "nothing", "", f"there is no throughput of {soc.name}")
+    speed = f"{own.value:.2f} images/s at batch {own.batch}"
+    if reference is None or not reference.value:
+        because = f"there is no throughput of {other} to compare with"
+        if unnamed := [r.soc for r in records if find(r.soc).unnamed]:
+            because += f"; the guide does not name the {unnamed[0]} that it compares with"
         return Verdict(gate, "unjudged", speed, "", because)
-    if own is None:
-        return Verdict(gate, "unjudged", speed, "", f"there is no throughput of {soc.name}")
-    observed, told, missing, failed = [], [], [], False
-    for other, required in card.target.vs.items():
-        reference = best(records, other)
-        if reference is None or not own.value or not reference.value:
-            missing.append(other)
-            continue
-        ratio = own.value / reference.value
-        failed = failed or ratio < required
-        observed.append(f"{ratio:.3f} x {other}")
-        told.append(f"{own.value:.2f} images/s at batch {own.batch} over {reference.value:.2f} at {reference.batch}")
-        if (own.clock, own.runtime) != (reference.clock, reference.runtime):
-            told.append(f"unlike: {own.clock} {own.runtime or ''} against {reference.clock} {reference.runtime or ''}")
-    if not failed and (missing or not observed):
-        because = (
-            f"there is no throughput of {', '.join(missing)} to compare with" if missing else "the card names no chip"
+    observed = own.value / reference.value
+    because = f"{speed} over {reference.value:.2f} at {reference.batch}"
+    if (own.clock, own.runtime) != (reference.clock, reference.runtime):
+        because += f"; unlike: {own.clock} {own.runtime or ''} against {reference.clock} {reference.runtime or ''}"
+    if required is None:
+        because = f"no ratio is required by {card.path.name} or a --profile; {because}"
+        return Verdict(gate, "unjudged", f"{observed:.3f} x {other}", "", because)
+    return _judged(gate, observed >= required, f"{observed:.3f} x {other}", f">= {required} x {other}", because)
+
+
+def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> Verdict:
+    """A batch that does not fit the chip's memory is one that the card knows not to fit.
+
+    `records` are of this chip and batch, of any metric.
+    """
+    gate = "memory"
+    records = list(records)
+    lost = next((r for r in records if r.outcome == "oom"), None)
+    known = batch in card.target.oom.get(soc.name, ())
+    if lost is not None:
+        expected = f"{'' if known else 'not '}in target.oom of {card.path.name}"
+        because = f"batch {batch} on {soc.name} is {expected}" + (f"; {lost.detail}" if lost.detail else "")
+        return _judged(
+            gate, known, "out of memory", "to fit" if not known else "to fit, or to be known not to", because
         )
-        return Verdict(gate, "unjudged", ", ".join([speed, *observed]), "", because)
-    required_text = ", ".join(f">= {ratio} x {other}" for other, ratio in card.target.vs.items())
-    return _judged(gate, not failed, ", ".join(observed), required_text, "; ".join(told))
+    if not any(r.outcome == "ok" for r in records):
+        return Verdict(gate, "unjudged", "nothing", "", f"batch {batch} did not run on {soc.name}")
+    if small := next((r.size for r in records if r.size), None):
+        height, width = card.input.shape[1:]
+        because = f"drawn frames were judged at {small}; the card's input is {height}x{width}"
+        return Verdict(gate, "unjudged", f"fits at {small}", "", because)
+    because = f"{card.path.name} expected it not to: its target.oom can lose this batch" if known else "the batch ran"
+    return Verdict(gate, "passed", "fits", "to fit", because)
 
 
 def best(records: Iterable[Record], soc: str) -> Record | None:
@@ -155,6 +189,8 @@ def _judged(gate: str, passed: bool, observed: str, required: str, because: str)
 def _without_value(gate: str, metric: str, own: Record | None) -> Verdict:
     if own is None:
         return Verdict(gate, "unjudged", "nothing", "", f"there is no record of {metric}")
+    if own.outcome == "oom":  # judged by the gate of memory
+        return Verdict(gate, "unjudged", "out of memory", "", f"batch {own.batch} did not fit {own.soc}")
     return Verdict(gate, "failed", own.outcome, "a value", own.detail or own.outcome)
 
 

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import warnings
+import zlib
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from roadworthy.card import ModelCard
 from roadworthy.problem import Problem
 
+Stage = Literal["evaluated", "exported", "operated"]  # surgery may make another network of the one exported
 
-def build(card: ModelCard) -> nn.Module:
-    """The card's network with fresh weights."""
-    module = card.lookup(card.net.build)(card.net.classes)
+WRAPPERS = (("module.", ""), ("model.", "loss."))  # what a wrapper puts before every key, and keys of its own
+
+
+def build(card: ModelCard, stage: Stage = "evaluated") -> nn.Module:
+    """The card's network with fresh weights, as it is at this stage of the road."""
+    names = {"net.build": card.net.build}
+    if stage != "evaluated" and card.export.build:
+        names["export.build"] = card.export.build
+    if stage == "operated" and card.export.operated:
+        names["export.operated"] = card.export.operated
+    key, name = list(names.items())[-1]
+    module = card.lookup(name)(card.net.classes)
     if not isinstance(module, nn.Module):
-        raise Problem(f"{card.path}: net.build {card.net.build!r} gives {type(module).__name__}, not a torch module")
+        raise Problem(f"{card.path}: {key} {name!r} gives {type(module).__name__}, not a torch module")
     return module
 
 
-def load(card: ModelCard, weights: Path) -> nn.Module:
+def load(card: ModelCard, weights: Path, stage: Stage = "evaluated") -> nn.Module:
     """The card's network with the weights of a checkpoint, names matched strictly, in evaluation mode.
 
     Raises Problem naming the first missing and unexpected keys where the checkpoint is another network's.
     """
-    module = build(card)
+    module = build(card, stage)
     have, want = read_checkpoint(weights), module.state_dict()
     missing = [k for k in want if k not in have]
     unexpected = [k for k in have if k not in want]
@@ -50,8 +65,8 @@ def load(card: ModelCard, weights: Path) -> nn.Module:
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """Names and tensors of a published checkpoint (`.pth`, or float16 `.safetensors` widened to float32).
 
-    An outer `state_dict`, and a `module.` prefix that every key carries, are taken off; `num_batches_tracked` that
-    old files lack are zero. Pickled code is never run. Raises Problem naming the file.
+    An outer `state_dict`, a prefix of a wrapper (`module.`, or `model.` beside a `loss.` that is dropped), are taken
+    off; `num_batches_tracked` that old files lack are zero. Pickled code is never run. Raises Problem naming the file.
     """
     path = Path(path)
     if not path.is_file():
@@ -61,8 +76,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise Problem(f"{path}: not a checkpoint: it holds no table of names and tensors")
-    if all(key.startswith("module.") for key in content):
-        content = {key.removeprefix("module."): value for key, value in content.items()}
+    for prefix, dropped in WRAPPERS:
+        kept = {key: value for key, value in content.items() if not (dropped and key.startswith(dropped))}
+        if kept and all(key.startswith(prefix) for key in kept):
+            content = {key.removeprefix(prefix): value for key, value in kept.items()}
     state = {k: v.float() if v.dtype == torch.float16 else v for k, v in content.items()}
     for key in [k for k in state if k.endswith(".running_mean")]:
         state.setdefault(key.replace("running_mean", "num_batches_tracked"), torch.zeros((), dtype=torch.int64))
@@ -89,3 +106,42 @@ def _read_pickle(path: Path) -> object:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Problem(f"{path}: damaged or truncated checkpoint ({reason})") from None
+
+
+def save_untrained(card: ModelCard, frame: NDArray[np.float32], path: Path) -> None:
+    """Write weights that nobody trained: He-normal by each parameter's name, BatchNorms settled on `frame` (1, 3, H, W).
+
+    Every layer's activations are of order one, so that graphs of a network without a checkpoint can be compared.
+    """
+    module = build(card).eval()
+    for name, value in module.state_dict().items():
+        if value.is_floating_point() and "running_" not in name:
+            value.copy_(_drawn(name, value.shape))
+    for part in module.modules():
+        norms = [child for child in part.children() if isinstance(child, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.register_forward_pre_hook(_settle)
+        if len(norms) > 1:  # the last of a residual branch: as strong as what it is added to, it would double variance
+            norms[-1].weight.data *= 0.25
+    with torch.inference_mode():
+        module(torch.from_numpy(frame))
+    safetensors.torch.save_file(module.state_dict(), path)
+
+
+def _drawn(name: str, shape: torch.Size) -> Tensor:
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    value = torch.randn(shape, generator=generator)
+    if len(shape) > 1:  # a kernel; most of its mean goes, or ReLU's offset would drown what differs between pixels
+        value *= math.sqrt(2 / math.prod(shape[1:]))
+        return value - 0.9 * value.mean(dim=tuple(range(1, len(shape))), keepdim=True)
+    return 1 + 0.25 * value.clamp(-2, 2) if name.endswith("weight") else 0.1 * value
+
+
+def _settle(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Give a BatchNorm the power of what it is about to see, one for all channels, and no mean.
+
+    Means of every channel would be taken off exactly and what is left enlarged, layer by layer: rounding errors too.
+    """
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_var is not None
+    norm.running_var.fill_(float(inputs[0].square().mean()))

@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from itertools import pairwise
@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadworthy import __version__, cache, fingerprint, network, runtimes, soc
-from roadworthy.card import ModelCard, functions
+from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.convert import export, ledger, surgery
 from roadworthy.data import cityscapes, decode, preprocess, sample, stream
-from roadworthy.data.cityscapes import SAMPLE, SAMPLE_FRAMES, Dataset, Frame
-from roadworthy.problem import BadOutput, Problem, Unavailable
-from roadworthy.runtimes import Session
+from roadworthy.data.cityscapes import SAMPLE, SAMPLE_FRAMES, Dataset
+from roadworthy.lookup import functions
+from roadworthy.problem import BadOutput, Problem
+from roadworthy.record import UNTRAINED
+from roadworthy.runtimes import Session, eager
 from roadworthy.score import agreement, miou, postprocess
 
-RESULT_SUFFIXES = (".bin", ".npy")
 KEPT_MAPS = 9  # frames whose class maps are held to be compared pixel by pixel
 PARITY_FRAMES = 3  # frames on which graphs are compared with the torch module
 
@@ -78,29 +79,41 @@ def open_data(name: str, card: ModelCard, split: str = "val", progress: Progress
 
 
 def weights_file(card: ModelCard, given: Path | None) -> Path:
-    """The checkpoint given, else the sample weights beside the card; raises Unavailable where there is neither."""
+    """The checkpoint given, else the sample weights beside the card, else weights that nobody trained."""
     if given is not None:
         return given
-    if card.sample is None:
-        raise Unavailable(f"{card.key} ships no weights; --weights FILE takes {card.weights}, see {card.source.url}")
-    return card.path.parent / card.sample.weights
+    if card.sample is not None and card.sample.weights:
+        return card.path.parent / card.sample.weights
+    name = f"{UNTRAINED}{card.key}.safetensors"
+    small = card.at_sample_size()
+
+    def make(folder: Path) -> None:
+        frames = replace(open_data(SAMPLE, card), frames=open_data(SAMPLE, card).frames[:1])
+        network.save_untrained(small, next(iter(stream.batches(small, frames, 1))).inputs, folder / name)
+
+    makers = (network.__file__, preprocess.__file__, decode.__file__, card.path.parent / "net.py")
+    code = [fingerprint.of_file(Path(file)) for file in makers]
+    recipe = [asdict(card.net), asdict(small.input), code, metadata.version("torch"), sample.VERSION]
+    return cache.made("weights", f"{card.key}-{fingerprint.of_value(recipe)}", make) / name
 
 
 def prepare(card: ModelCard, weights: Path) -> Graph:
     """Export and operate, once for the same card, weights and tools (kept in the cache)."""
-    module = network.load(card, weights)
+    module = network.load(card, weights, "exported")
 
     def make(folder: Path) -> None:
         export.export(module, card, folder / "exported.onnx")
         steps = ledger.operate(card, folder / "exported.onnx")
-        ledger.write([entry for entry, _ in steps], folder / "ledger.json")
+        ledger.write([*ledger.replaced(card, folder / "exported.onnx"), *(e for e, _ in steps)], folder / "ledger.json")
         names = ["exported.onnx", *(path.name for _, path in steps)]
         (folder / "files.json").write_text(json.dumps(names), encoding="utf-8")
 
-    parts = [asdict(card.net), asdict(card.input), asdict(card.export), [dict(step) for step in card.surgery]]
+    parts = [asdict(part) for part in (card.net, card.input, card.output, card.export)]
+    parts += [dict(step) for step in card.surgery]
     makers = [card.path.parent / "net.py", *(Path(m.__file__) for m in (export, surgery, ledger) if m.__file__)]
+    makers.append(Path(network.__file__))
     code = [fingerprint.of_file(file) for file in makers]
-    tools = [__version__, metadata.version("torch"), metadata.version("onnx")]
+    tools = [__version__, *(metadata.version(package) for package in ("torch", "onnx", "onnxslim"))]
     key = fingerprint.of_value([parts, code, fingerprint.of_file(weights), tools])
     folder = cache.made("graphs", f"{card.key}-{key}", make)
     names = json.loads((folder / "files.json").read_text(encoding="utf-8"))
@@ -118,10 +131,15 @@ def evaluate(
     maps: list[NDArray[np.uint8]] = []
     stems: list[str] = []
     digests: list[int] = []
+    index, shape = case.card.output.index, case.card.output_shape
     for batch in stream.batches(case.card, dataset, case.batch, bursts=session.threads > 0):
-        output = session.run(batch.inputs)[case.card.output.index]
-        if len(output) != case.batch:
-            raise BadOutput(f"{case.id}: {len(output)} outputs for a batch of {case.batch}")
+        outputs = session.run(batch.inputs)
+        if len(outputs) <= index:
+            raise BadOutput(f"{case.id}: {len(outputs)} outputs, but number {index} of the card is to be scored")
+        output = outputs[index]
+        if len(output) != case.batch or tuple(n for n in output.shape[1:] if n > 1) != shape:
+            found, right = (" x ".join(map(str, n)) for n in (output.shape, (case.batch, *shape)))
+            raise BadOutput(f"{case.id}: the output is {found}; by the card it must be {right}")
 
         def scored(slot: int, batch: stream.Batch = batch, output: NDArray[Any] = output) -> Scored:
             classes = np.empty(batch.labels[slot].shape, np.uint8)
@@ -143,22 +161,28 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Parity:
-    """Evaluations of a few frames by the torch module and by every graph, exported and after each pass."""
+    """A few frames through the torch module at every stage of its road, and through every graph."""
 
-    module: Evaluation
+    modules: Mapping[network.Stage, Evaluation]
     graphs: tuple[Evaluation, ...]
-    ledger: tuple[ledger.Entry, ...]  # with the effect of each pass on the class maps
+    ledger: tuple[ledger.Entry, ...]  # of whatever was changed on the way, with its effect on the class maps
 
 
-def parity(case: Case, graph: Graph, weights: Path, dataset: Dataset) -> Parity:
+def parity(case: Case, graph: Graph, weights: Path, dataset: Dataset, frames: int = PARITY_FRAMES) -> Parity:
     """The first frames through the torch module and through every graph of the case, one at a time."""
-    case = replace(case, batch=1)
-    few = replace(dataset, frames=dataset.frames[:PARITY_FRAMES])
-    eager, runtime = runtimes.find("eager"), runtimes.find(case.runtime)
-    module = evaluate(case, eager.open_session(eager.build(case, graph.files[0], weights), case), few)
+    case, few = replace(case, batch=1), replace(dataset, frames=dataset.frames[:frames])
+    export, runtime = case.card.export, runtimes.find(case.runtime)
+    modules: dict[network.Stage, Evaluation] = {}
+    modules["evaluated"] = evaluate(case, eager.open_session(weights, case), few)
+    modules["exported"] = modules["operated"] = modules["evaluated"]
+    if export.build:
+        modules["exported"] = modules["operated"] = evaluate(case, eager.open_session(weights, case, "exported"), few)
+    if export.operated:
+        modules["operated"] = evaluate(case, eager.open_session(weights, case, "operated"), few)
     graphs = [
         evaluate(case, runtime.open_session(runtime.build(case, file, weights), case), few) for file in graph.files
     ]
+    changes = [(modules["evaluated"], modules["exported"])] if export.build else []
     entries = [
         replace(
             entry,
@@ -166,9 +190,9 @@ def parity(case: Case, graph: Graph, weights: Path, dataset: Dataset) -> Parity:
             miou_delta=score(case.card, after).miou - score(case.card, before).miou,
             frames=len(few),
         )
-        for entry, (before, after) in zip(graph.ledger, pairwise(graphs), strict=True)
+        for entry, (before, after) in zip(graph.ledger, [*changes, *pairwise(graphs)], strict=True)
     ]
-    return Parity(module, tuple(graphs), tuple(entries))
+    return Parity(modules, tuple(graphs), tuple(entries))
 
 
 def same_pixels(a: Evaluation, b: Evaluation) -> float:
@@ -186,89 +210,18 @@ def score(card: ModelCard, evaluation: Evaluation) -> miou.Score:
 
 def plan(case: Case, data: str, weights: Path | None) -> list[str]:
     """What a run of the case does, in order, as a person reads it; runs nothing."""
-    card = case.card
-    file = weights or (card.path.parent / card.sample.weights if card.sample else "FILE")
-    lines = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", "--weights", str(file)])]
+    card, given = case.card, ["--weights", str(weights)] if weights else []
+    lines = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", *given])]
+    if not given and not (card.sample and card.sample.weights):
+        lines.append(f"  weights untrained, made from the parameters' names; --weights takes {card.weights}")
+    if data == SAMPLE and card.sample and card.sample.size:
+        lines.append(f"  drawn frames at {card.sample.size[0]}x{card.sample.size[1]}, the first {card.sample.frames}")
     lines += [f"  surgery {' '.join(f'{k}={v}' for k, v in step.items())}" for step in card.surgery]
     reason = runtimes.missing(case)
     lines.append(f"{case.runtime}: {reason}" if reason else runtimes.find(case.runtime).plan(case))
-    judged = ["--data", data, "--weights", str(file), "--soc", case.soc.name, "--batch", str(case.batch)]
+    judged = ["--data", data, *given, "--soc", case.soc.name, "--batch", str(case.batch)]
     lines.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
     return lines
-
-
-def write_inputs(card: ModelCard, source: Path, out: Path, progress: Progress) -> None:
-    """The network's input as headerless float32 NCHW, in a file or a folder.
-
-    A photograph goes into the file `out`; all photographs of a Cityscapes folder go into the folder `out`, named as
-    the guide names them. Nothing is left of a file cut short.
-    """
-    if source.is_dir():
-        dataset = cityscapes.open_dataset(source, prefer=card.scoring.labels)
-        jobs = [(f.image, out / card.input.file.format(stem=f.stem)) for f in dataset.frames]
-    else:
-        jobs = [(source, out)]
-    recipe = preprocess.recipe(card)
-
-    def convert(job: tuple[Path, Path]) -> None:
-        image, path = job
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        try:
-            preprocess.apply(recipe, decode.read_image(image)).tofile(part)
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise Problem(f"{path}: the input could not be written ({error.strerror})") from error
-
-    for done, _ in enumerate(stream.in_order(convert, jobs), 1):
-        progress(done, len(jobs))
-
-
-def score_results(card: ModelCard, folder: Path, dataset: Dataset, progress: Progress) -> Evaluation:
-    """Result files `<input name up to its first dot>_<output>.bin` of a folder, paired with frames by name and scored.
-
-    Raises Problem listing every missing result and every result of no frame.
-    """
-    cityscapes.check(dataset, card.input.shape)
-    files = _pair_results(card, folder, dataset)
-    size = card.input.shape[1:]
-
-    def scored(frame: Frame) -> NDArray[np.int64]:
-        label = decode.read_label(frame.label, frame.label_kind)
-        if card.scoring.compare == "input":
-            label = decode.resize_label(label, (size[0], size[1]))
-        path = files[frame.stem]
-        shape = label.shape if card.output.kind == "classes" else (card.net.classes, *label.shape)
-        try:
-            return postprocess.tally(postprocess.read_output(path, shape, card.output.kind), label)
-        except BadOutput as error:
-            raise BadOutput(f"{path}: {error}") from error
-
-    matrices = []
-    for matrix in stream.in_order(scored, dataset.frames):
-        matrices.append(matrix)
-        progress(len(matrices), len(dataset))
-    return Evaluation(tuple(f.stem for f in dataset.frames), np.stack(matrices), (), (), "files", 0)
-
-
-def _pair_results(card: ModelCard, folder: Path, dataset: Dataset) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise Problem(f"{folder}: there is no such folder; it holds result files as ais_bench writes them")
-    names = {f.stem: f"{card.input.file.format(stem=f.stem).split('.')[0]}_{card.output.index}" for f in dataset.frames}
-    if len(set(names.values())) < len(names):
-        raise Problem(f"{dataset.root}: ais_bench cuts names at the first dot, and then two of these frames share one")
-    present: dict[str, Path] = {}
-    for path in sorted(p for p in folder.glob("*") if p.suffix in RESULT_SUFFIXES):
-        if path.stem in present:
-            raise Problem(f"{path}: the same result is there as {present[path.stem].name}; remove one of them")
-        present[path.stem] = path
-    if missing := [name for name in names.values() if name not in present]:
-        raise Problem(f"{folder}: {len(missing)} of {len(names)} results are missing, first {missing[0]}.bin")
-    known = {name.rsplit("_", 1)[0] for name in names.values()}
-    if extra := [path.name for name, path in present.items() if name.rsplit("_", 1)[0] not in known]:
-        raise Problem(f"{folder}: {len(extra)} results are of no frame of {dataset.root}, first {extra[0]}")
-    return {stem: present[name] for stem, name in names.items()}
 
 
 def conventions(card: ModelCard, wanted: str) -> list[str]:
@@ -292,6 +245,7 @@ def scores(card: ModelCard, evaluation: Evaluation, names: list[str]) -> list[di
                 "convention": name,
                 "miou": found.miou,
                 "pooled_miou": pooled,
+                "note": found.note,
                 "frames": len(evaluation.stems),
                 "iou": list(found.iou),
                 "classes": list(miou.CLASSES),
@@ -304,7 +258,7 @@ def write_graph(card: ModelCard, weights: Path, dataset: Dataset, out: Path) -> 
     """The graph after surgery at `out`, its ledger with the effect of every pass beside it; returns the ledger."""
     graph = prepare(card, weights)
     case = Case(card, soc.find("cpu"), 1)
-    entries = parity(case, graph, weights, dataset).ledger
+    entries = parity(case, graph, weights, dataset, frames=1).ledger
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(graph.files[-1], out)

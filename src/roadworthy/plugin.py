@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from roadworthy.evidence import Evidence
 
 MARKER = (
-    "roadworthy(cases, measured=False): one test per case: `all`, `batched` (compared with batch 1), or `per_chip`; "
+    "roadworthy(cases, measured=False): one test per case: `all`, `batched` (compared with batch 1), `per_chip`, or "
+    "`ratios` (per delivered chip and chip to compare with, as `case`, `other`, `required`); "
     "a measured one needs a run and is left out with --published"
 )
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
@@ -42,7 +43,7 @@ class State:
     asked: bool = False  # whether a suite asks for cases, be there any or not
     ours: dict[str, Case] = field(default_factory=dict)  # by test id
     judged: int = 0
-    verdicts: list[tuple[Case, Verdict]] = field(default_factory=list)
+    verdicts: list[tuple[str, Verdict]] = field(default_factory=list)  # with the cell that each is about
     evidence: Evidence | None = None
     lost: str | None = None  # why records were not added
 
@@ -66,8 +67,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="Cityscapes folder (default: the drawn sample data set)",
     )
-    add("--weights", type=Path, metavar="FILE", help="checkpoint (default: the sample weights beside the card)")
+    add(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint (default: the sample weights beside the card, else untrained ones)",
+    )
     add("--batch", action="append", type=int, metavar="N", help="batch size, repeatable (default: those of the card)")
+    add("--profile", metavar="NAME", help="require the ratios of a delivery rule too, such as modelzoo-310p")
     add("--published", action="store_true", help="judge the guides' own figures; no chip is needed")
     add("--dry-run", action="store_true", help="show what every case would run, run nothing")
     add("--update-records", action="store_true", help="add this run's records to reports/records/")
@@ -79,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse wrong options before anything is collected."""
     config.addinivalue_line("markers", MARKER)
     option = config.option
-    if option.soc or option.models or option.batch or option.published:
+    if option.soc or option.models or option.batch or option.published or option.profile:
         _state(config)
 
 
@@ -92,31 +99,36 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         except pytest.UsageError as error:  # a broken card: told when collection is over, once
             metafunc.config.stash[BROKEN] = error
             selection = Selection((), ())
+        if marker.args[0] == "ratios":
+            cells = [
+                pytest.param(case, other, required, id=f"{case.card.key}-{case.soc.name}-vs-{other}")
+                for case, other, required in selection.ratios()
+            ]
+            metafunc.parametrize(("case", "other", "required"), cells)
+            return
         cases = {"all": list(selection.cases), "batched": selection.batched(), "per_chip": selection.per_chip()}
         metafunc.parametrize("case", [pytest.param(case, id=case.id) for case in cases[marker.args[0]]])
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--published`, tests that need a run are left out."""
+    """Note which tests are ours; leave out those without a case, and with `--published` those that need a run."""
     if BROKEN in config.stash:
         raise config.stash[BROKEN]
-    if config.option.published:
-        markers = [(item, item.get_closest_marker("roadworthy")) for item in items]
-        out = [item for item, marker in markers if marker is not None and marker.kwargs.get("measured")]
-        items[:] = [item for item in items if item not in out]
-        config.hook.pytest_deselected(items=out)
-
-
-@pytest.hookimpl(tryfirst=True)  # before the terminal asks for the header
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Note which of the tests that are left are ours."""
-    for item in session.items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("roadworthy"):
-            state = _state(session.config)
-            state.asked = True
-            case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
-            if isinstance(case, Case):  # pytest puts a mark of its own where there are no cases
-                state.ours[item.nodeid] = case
+    out = []
+    for item in items:
+        marker = item.get_closest_marker("roadworthy")
+        if marker is None:
+            continue
+        state = _state(config)
+        state.asked = True
+        case = item.callspec.params.get("case") if isinstance(item, pytest.Function) else None
+        if not isinstance(case, Case) or (config.option.published and marker.kwargs.get("measured")):
+            out.append(item)  # pytest puts a mark of its own where there are no cases
+        else:
+            state.ours[item.nodeid] = case
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -127,11 +139,12 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     socs = ", ".join(dict.fromkeys(case.soc.name for case in state.ours.values()))
     packages = ", ".join(f"{p} {metadata.version(p)}" for p in ("torch", "onnx", "onnxruntime"))
     versions = f"versions: roadworthy {__version__}, {packages}"
+    rule = f", by the profile {config.option.profile}" if config.option.profile else ""
     if config.option.published:
-        return [f"judging {socs} by the figures that the guides publish", versions]
+        return [f"judging {socs} by the figures that the guides publish{rule}", versions]
     try:
         weights = [_weights_line(card, config.option.weights) for card in state.models]
-        return [f"judging {socs} on {_data_line(config.option.data)}", *weights, versions]
+        return [f"judging {socs} on {_data_line(config.option.data)}{rule}", *weights, versions]
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from None
 
@@ -184,9 +197,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     if state.verdicts:
         terminalreporter.section("verdicts")
-        width = max(len(case.id) for case, _ in state.verdicts)
-        for case, verdict in state.verdicts:
-            terminalreporter.write(f"{case.id:{width}}  ")
+        width = max(len(cell) for cell, _ in state.verdicts)
+        for cell, verdict in state.verdicts:
+            terminalreporter.write(f"{cell:{width}}  ")
             terminalreporter.write(f"{verdict}\n", **{COLOURS[verdict.outcome]: True})
     if state.evidence and state.evidence.records and state.evidence.out:
         terminalreporter.write_line(f"records: {state.evidence.out / 'records.jsonl'}")
@@ -218,12 +231,13 @@ def run(pytestconfig: pytest.Config) -> Evidence:
 
 @pytest.fixture
 def judge(
-    pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> Callable[[Case, Verdict], None]:
     """Turn a verdict into the test's outcome: passed, failed, or skipped with its reason where it is unjudged."""
 
     def decide(case: Case, verdict: Verdict) -> None:
-        _state(pytestconfig).verdicts.append((case, verdict))
+        cell = request.node.callspec.id if hasattr(request.node, "callspec") else case.id
+        _state(request.config).verdicts.append((cell, verdict))
         record_property("observed", verdict.observed)
         record_property("required", verdict.required)
         if verdict.outcome == "unjudged":
@@ -245,7 +259,17 @@ def _state(config: pytest.Config) -> State:
         option = config.option
         folders = [cards.builtin_models(), *(option.models or [])]
         try:
-            selection = Selection.of(folders, option.soc or [], option.batch or [], published=option.published)
+            selection = Selection.of(
+                folders,
+                option.soc or [],
+                option.batch or [],
+                published=option.published,
+                profile=option.profile,
+            )
+            if selection.profile and not selection.ratios():
+                raise Problem(
+                    f"--profile {option.profile}: judges {selection.profile.judge}, which is not among the chips"
+                )
         except Problem as problem:
             raise pytest.UsageError(str(problem)) from None
         config.stash[KEY] = State(selection)
@@ -311,9 +335,9 @@ def _data_line(data: str) -> str:
 
 
 def _weights_line(card: cards.ModelCard, given: Path | None) -> str:
-    path = given or (card.path.parent / card.sample.weights if card.sample else None)
+    path = given or (card.path.parent / card.sample.weights if card.sample and card.sample.weights else None)
     if path is None:
-        return f"weights of {card.key}: none, see --weights"
+        return f"weights of {card.key}: untrained, made from the parameters' names (--weights takes {card.weights})"
     if not path.is_file():
         raise Problem(f"{path}: there is no such file; --weights takes a checkpoint (.pth or .safetensors)")
     return f"weights of {card.key}: {path} ({fingerprint.of_file(path)})"

@@ -2,6 +2,7 @@
 
 Format history of the JSON Lines file (one record a line):
 1 (2026-11): first.
+2 (2026-11): `run`, `devices`, `settings` of training; metrics train.*. Version 1 is read as it is.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from roadworthy.problem import Problem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+UNTRAINED = "untrained-"  # how files of weights begin that nobody trained
 
 Outcome = Literal["ok", "oom", "timeout", "crash", "unsupported", "unstable"]
 Origin = Literal["published", "measured", "emulated", "sample"]
@@ -27,12 +31,16 @@ UNITS: Mapping[str, str] = MappingProxyType(
     {
         "miou": "fraction",
         "pooled_miou": "fraction",
-        "agreement.exported": "fraction of pixels",  # exported graph against the torch module
-        "agreement.operated": "fraction of pixels",  # graph after surgery against the torch module
+        "agreement.exported": "fraction of pixels",  # exported graph against the torch module that was exported
+        "agreement.operated": "fraction of pixels",  # graph after surgery against torch doing the same surgery
+        "agreement.kept": "fraction of pixels",  # graph after surgery against the torch module that is evaluated
         "agreement.batch": "fraction of pixels",  # this batch size against batch 1
         "throughput": "images/s",
         "latency.median": "ms",
         "latency.p95": "ms",
+        "train.miou": "fraction",  # after the last epoch
+        "train.best_miou": "fraction",  # of the best epoch
+        "train.throughput": "images/s",  # of all devices together
     }
 )
 
@@ -58,7 +66,21 @@ class Record:
     environment: Mapping[str, str] = field(default_factory=dict)
     samples: str | None = None  # file beside the records: per-frame matrices or latencies
     detail: str | None = None  # the reason where there is no value
+    run: str | None = None  # name of a training run
+    devices: int | None = None  # that trained together
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the training run
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the weights were made from the names of parameters, because none were there."""
+        return (self.weights or "").startswith(UNTRAINED)
+
+    @property
+    def size(self) -> str | None:
+        """The size such as 256x512 at which drawn frames were judged, where it is not the card's input."""
+        found = re.search(r"@(\d+x\d+)$", self.data or "")
+        return found[1] if found else None
 
     def __post_init__(self) -> None:
         if self.metric not in UNITS:
@@ -115,8 +137,9 @@ def read_folder(folder: Path) -> list[Record]:
 def _parse(line: bytes, where: str) -> Record:
     try:
         row = json.loads(line)
-        if row["schema_version"] != SCHEMA_VERSION:
-            raise Problem(f"{where}: schema_version is {row['schema_version']!r}; this program reads {SCHEMA_VERSION}")
+        if row["schema_version"] not in range(1, SCHEMA_VERSION + 1):
+            found = row["schema_version"]
+            raise Problem(f"{where}: schema_version is {found!r}; this program reads 1 to {SCHEMA_VERSION}")
         if unknown := row.keys() - {f.name for f in fields(Record)}:
             raise Problem(f"{where}: unknown key {min(unknown)!r}")
         return Record(**row)

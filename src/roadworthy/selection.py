@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roadworthy import card as cards
+from roadworthy import profile as profiles
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case, expand
 from roadworthy.problem import Problem
+from roadworthy.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -19,20 +21,30 @@ class Selection:
 
     cases: tuple[Case, ...]
     named: tuple[str, ...]
+    profile: Profile | None = None
 
     @classmethod
     def of(
-        cls, folders: Iterable[Path], socs: Sequence[str], batches: Sequence[int], *, published: bool = False
+        cls,
+        folders: Iterable[Path],
+        socs: Sequence[str],
+        batches: Sequence[int],
+        *,
+        published: bool = False,
+        profile: str | None = None,
     ) -> Selection:
         """The cells of all cards in `folders` on the named chips (default: the cpu) at the given batch sizes.
 
-        With `published`, the cells of the guides' throughput tables instead, of all chips unless some are named.
-        Raises Problem for an unknown chip, a batch size below 1, and a broken card.
+        With `published`, the cells of the guides' tables instead, of all named chips unless some are chosen.
+        Raises Problem for an unknown chip or profile, a batch size below 1, and a broken card.
         """
         for batch in batches:
             if batch < 1:
                 raise Problem(f"--batch {batch}: a batch size is 1 or more")
         named = tuple(dict.fromkeys(chips.find(name).name for name in socs))
+        if nameless := [name for name in named if chips.find(name).unnamed]:
+            raise Problem(f"--soc {nameless[0]}: what guides call a chip without naming it; name the chip")
+        rule = profiles.find(profile) if profile else None
         found = cards.find(folders)
         if published:
             cells = [
@@ -41,9 +53,9 @@ class Selection:
                 for soc, batch in _published_cells(card)
                 if soc in (named or (soc,)) and batch in (batches or (batch,))
             ]
-            return cls(tuple(cells), named)
+            return cls(tuple(cells), named, rule)
         chosen = [chips.find(name) for name in named or ("cpu",)]
-        return cls(tuple(expand(found.values(), chosen, list(dict.fromkeys(batches)))), named)
+        return cls(tuple(expand(found.values(), chosen, list(dict.fromkeys(batches)))), named, rule)
 
     def batched(self) -> list[Case]:
         """The cases whose class maps are compared with those at batch 1."""
@@ -56,6 +68,16 @@ class Selection:
             smallest.setdefault((case.card.key, case.soc.name), case)
         return list(smallest.values())
 
+    def ratios(self) -> list[tuple[Case, str, float | None]]:
+        """Every delivered chip with each chip that it is compared with, and the ratio required (None: told only)."""
+        return [
+            (case, other, required)
+            for case in self.per_chip()
+            for other, required in profiles.ratios(case.card, case.soc, self.profile).items()
+        ]
+
 
 def _published_cells(card: ModelCard) -> list[tuple[str, int]]:
-    return [(r.soc, r.batch) for r in card.published() if r.batch is not None]
+    """What the guide says of chips that it names."""
+    cells = [(r.soc, r.batch) for r in card.published() if r.batch is not None and not chips.find(r.soc).unnamed]
+    return list(dict.fromkeys(cells))

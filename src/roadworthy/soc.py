@@ -15,13 +15,17 @@ TABLE = Path(__file__).with_name("socs.toml")
 
 @dataclass(frozen=True)
 class Soc:
-    """A chip: its exact name (as ATC spells it), the runtime it runs by default, dies on a card."""
+    """A chip: its exact name (as ATC spells it), the runtime it runs by default, dies on a card.
+
+    `unnamed`: what guides call a chip without saying which one; its figures are shown and never judged.
+    """
 
     name: str
     runtime: str
     base: str | None = None
     dies: int = 1
     batches: int | None = None
+    unnamed: bool = False
 
     @property
     def atc_name(self) -> str:
@@ -47,5 +51,7 @@ def unknown(name: str) -> str:
     folded = {known.lower(): known for known in socs()}
     near = [known for low, known in folded.items() if low.removeprefix("ascend") == name.lower().removeprefix("ascend")]
     near = near or [folded[low] for low in difflib.get_close_matches(name.lower(), folded, n=1)]
-    hint = f"did you mean {near[0]}?" if near else f"known chips: {', '.join(socs())}"
+    hint = (
+        f"did you mean {near[0]}?" if near else f"known chips: {', '.join(n for n in socs() if not socs()[n].unnamed)}"
+    )
     return f"{name}: there is no chip of this name; {hint}"

@@ -57,7 +57,9 @@ class Step:
 
 
 def fresh(card: ModelCard, seed: int) -> nn.Module:
-    """The card's network with seeded weights, laid out for training on a CPU."""
+    """The card's network with seeded weights, laid out for training on a CPU; Problem where it has another loss."""
+    if card.output.kind != "logits" or card.output.count > 1 or card.output.stride > 1:
+        raise Problem(f"{card.key}: cannot be trained here; networks with one output, logits of the input's size, can")
     torch.manual_seed(seed)
     module: nn.Module = network.build(card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module

@@ -57,6 +57,14 @@ def operate(card: ModelCard, exported: Path) -> list[tuple[Entry, Path]]:
     return steps
 
 
+def replaced(card: ModelCard, exported: Path) -> list[Entry]:
+    """What the export itself changed: the entry of a network that is exported in place of the one evaluated, if any."""
+    if not card.export.build:
+        return []
+    own = of_file(exported)
+    return [Entry("export", {"build": card.export.build}, (card.export.build,), own, own)]
+
+
 def write(entries: Iterable[Entry], path: Path) -> None:
     """The ledger as a JSON list."""
     path.write_text(json.dumps([asdict(e) for e in entries], indent=2) + "\n", encoding="utf-8")

@@ -78,14 +78,15 @@ def open_dataset(root: Path, split: str = "val", prefer: str = "labelTrainIds") 
     return Dataset(root, split, tuple(frames), _origin(root))
 
 
-def check(dataset: Dataset, shape: tuple[int, ...]) -> str:
+def check(dataset: Dataset, shape: tuple[int, ...], *, exact: bool = False) -> str:
     """The data set's digest after every file was read; `shape` is the network's (channels, height, width).
 
     Raises Problem listing all frames that cannot be scored: unreadable or truncated PNG, wrong mode, a label of
-    another size than its photograph, a photograph that does not shrink to the network's input.
+    another size than its photograph, a photograph that does not shrink to the network's input (or, where the recipe
+    does not resize, is not `exact`ly of its size).
     """
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda frame: _check_frame(frame, shape), dataset.frames))
+        results = list(pool.map(lambda frame: _check_frame(frame, shape, exact=exact), dataset.frames))
     _raise_all(dataset.root, [problem for problems, _ in results for problem in problems])
     if dataset.origin:  # drawn to the byte: the PNG encoder's version must not give it another name
         return f"{dataset.name}/{len(dataset)}"
@@ -98,7 +99,10 @@ def read_order(path: Path, dataset: Dataset) -> Dataset:
 
     Raises Problem naming the first stem that is unknown, missing or there twice.
     """
-    stems = path.read_text(encoding="utf-8").split()
+    try:
+        stems = path.read_text(encoding="utf-8").split()
+    except UnicodeDecodeError as error:
+        raise Problem(f"{path}: no text ({error.reason}); it must hold one frame stem a line") from None
     by_stem = {frame.stem: frame for frame in dataset.frames}
     for number, stem in enumerate(stems, 1):
         if stem not in by_stem or stem in stems[: number - 1]:
@@ -109,7 +113,7 @@ def read_order(path: Path, dataset: Dataset) -> Dataset:
     return Dataset(dataset.root, dataset.split, tuple(by_stem[stem] for stem in stems), dataset.origin)
 
 
-def _check_frame(frame: Frame, shape: tuple[int, ...]) -> tuple[list[str], str]:
+def _check_frame(frame: Frame, shape: tuple[int, ...], *, exact: bool) -> tuple[list[str], str]:
     from roadworthy.data import decode  # noqa: PLC0415  pairing by name alone must not load numpy
 
     problems = []
@@ -127,8 +131,8 @@ def _check_frame(frame: Frame, shape: tuple[int, ...]) -> tuple[list[str], str]:
         (width, height), label = sizes
         if label != (width, height):
             problems.append(f"{frame.label}: {label[0]}x{label[1]}, but its photograph is {width}x{height}")
-        if width * shape[1] != height * shape[2] or height < shape[1]:
-            right = f"{shape[2]}x{shape[1]} or larger in the same proportion"
+        if width * shape[1] != height * shape[2] or height < shape[1] or (exact and height > shape[1]):
+            right = f"{shape[2]}x{shape[1]}" + ("" if exact else " or larger in the same proportion")
             problems.append(f"{frame.image}: {width}x{height}; it must be {right}")
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (frame.image, frame.label) if path.is_file()]
     return problems, "".join(digests)

@@ -45,6 +45,8 @@ def missing(soc: Soc) -> str | None:
     """Torch runs the CPU, and a GPU whose name holds the chip's name."""
     if soc.name == "cpu":
         return None
+    if soc.unnamed:
+        return f"{soc.name} is what guides call a chip without naming it; --soc takes the chip's own name"
     if not torch.cuda.is_available():
         return f"torch sees no CUDA device, so there is no {soc.name}; it needs a driver and a CUDA build of torch"
     name = torch.cuda.get_device_name(0)
@@ -61,6 +63,7 @@ def plan(case: Case) -> str:
     return f"eager: no build; torch {torch.__version__} on {case.soc.name}, batch {case.batch}"
 
 
-def open_session(artifact: Path, case: Case) -> Session:
-    """The card's network with the weights, on the CPU for `cpu`, else on the first GPU."""
-    return Session(network.load(case.card, artifact), torch.device("cpu" if case.soc.name == "cpu" else "cuda"))
+def open_session(artifact: Path, case: Case, stage: network.Stage = "evaluated") -> Session:
+    """The card's network at a stage of its road with the weights, on the CPU for `cpu`, else on the first GPU."""
+    device = torch.device("cpu" if case.soc.name == "cpu" else "cuda")
+    return Session(network.load(case.card, artifact, stage), device)
