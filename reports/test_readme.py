@@ -1,25 +1,93 @@
-"""The tables of the README are those of the cards and the committed records."""
+"""The tables of the README and of the guides' page are those of the cards and the committed records."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from roadworthy import card as cards
 from roadworthy import record, tables
 
 ROOT = Path(__file__).parents[1]
+MODELS = cards.find([ROOT / "models"])
+RECORDS = record.read_folder(ROOT / "reports" / "records")
+PAGE = ROOT / "reports" / "guides.md"
+GUIDES = ROOT.parent / "shared" / "guides"  # the guides themselves, beside the clone
+Table = list[list[str]]
 
 
-def test_the_readme_has_not_drifted() -> None:
+@pytest.mark.parametrize("path", [ROOT / "README.md", PAGE], ids=lambda path: path.name)
+def test_the_page_has_not_drifted(path: Path) -> None:
     """`roadworthy tables --check` finds no difference; `--write` renders them anew."""
-    found = list(cards.find([ROOT / "models"]).values())
+    assert tables.check(path, list(MODELS.values()), RECORDS) == ""
 
-    assert tables.check(ROOT / "README.md", found, record.read_folder(ROOT / "reports" / "records")) == ""
+
+def test_the_page_of_the_guides_has_every_table_of_theirs() -> None:
+    """A new layout in a card needs a place on the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    names = [name for card in MODELS.values() for name in tables.of_card(card, []) if card.table]
+
+    assert [name for name in names if f"<!-- roadworthy:table {name} -->" not in text] == []
+
+
+def test_every_listed_difference_shows_what_is_rendered() -> None:
+    """The cells of the list at the end of the guides' page are those of the tables above it, published figures alone."""
+    stale = []
+    for name, row, column, _, here in listed():
+        head, *rows = parsed(tables.of_card(MODELS[name.split(".")[0]], [])[name])[0]
+        if dict(zip(head, next(r for r in rows if r[0] == row), strict=True))[column] != here:
+            stale.append((name, row, column))
+
+    assert listed()
+    assert stale == []
+
+
+@pytest.mark.skipif(not GUIDES.is_dir(), reason=f"the guides are absent: there is no {GUIDES}")
+def test_the_guides_differ_in_the_listed_cells_and_no_other() -> None:
+    """Every cell of every table against the guides' text, runs of blanks aside."""
+    assert sorted(listed()) == sorted(d for key in MODELS for d in differences(key))
 
 
 def test_sample_figures_stay_out_of_the_tables_of_chips() -> None:
     """A record made on drawn frames is marked as such, and no chip's record is."""
-    committed = record.read_folder(ROOT / "reports" / "records")
+    assert {"cpu"} >= {row.soc for row in RECORDS if row.source == "sample"}
+    assert all(row.source == "sample" for row in RECORDS if row.data and row.data.startswith("sample"))
 
-    assert {"cpu"} >= {row.soc for row in committed if row.source == "sample"}
-    assert all(row.source == "sample" for row in committed if row.data and row.data.startswith("sample"))
+
+def listed() -> list[tuple[str, ...]]:
+    """The differences that the page lists: table, row, column, the guide's cell, the cell here."""
+    head, *rows = parsed(PAGE.read_text(encoding="utf-8"))[-1]
+    assert head[:5] == ["table", "row", "column", "guide", "here"]
+    return [tuple(row[:5]) for row in rows]
+
+
+def differences(key: str) -> list[tuple[str, ...]]:
+    """The same, found by comparing a model's tables with its guides; tables of one head stand in the same order."""
+    theirs = [
+        table for path in sorted(GUIDES.glob(f"{key}-*.md")) for table in parsed(path.read_text(encoding="utf-8"))
+    ]
+    found: list[tuple[str, ...]] = []
+    for name, text in tables.of_card(MODELS[key], []).items():
+        ours = parsed(text)[0]
+        guide = theirs.pop(next(i for i, table in enumerate(theirs) if table[0] == ours[0]))
+        assert len(guide) == len(ours), name
+        cells = [
+            (name, own[0], head, other, cell)
+            for own, row in zip(ours, guide, strict=True)
+            for head, cell, other in zip(ours[0], own, row, strict=True)
+        ]
+        found += [cell for cell in cells if cell[-1] != cell[-2]]
+    return found
+
+
+def parsed(text: str) -> list[Table]:
+    """The tables of a Markdown text: heads and rows of cells."""
+    found: list[Table] = [[]]
+    for line in text.splitlines():
+        row = [" ".join(cell.split()) for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+        if not line.strip().startswith("|"):
+            found.append([])
+        elif set("".join(row)) - set(":-"):
+            found[-1].append(row)
+    return [table for table in found if table]

@@ -1,4 +1,4 @@
-"""Tables: rendered whole from records, found stale when README and records differ."""
+"""Tables: rendered whole from cards and records; nothing unjudged is called passed."""
 
 from __future__ import annotations
 
@@ -9,96 +9,340 @@ import pytest
 
 from roadworthy import card as cards
 from roadworthy import tables
+from roadworthy.__main__ import main
+from roadworthy.layout import Column, Layout
 from roadworthy.problem import Problem
+from roadworthy.published import Published
 from roadworthy.record import Record
 
-HERE = Path(__file__).parent
+MODELS = cards.find([cards.builtin_models()])
+EVERY = {name: text for card in MODELS.values() for name, text in tables.of_card(card, []).items()}
+EVERY["summary"] = tables.summary(MODELS.values(), [])
+PINS = Path(__file__).parent / "tables"  # of a table that changed on purpose: `roadworthy tables` prints it anew
 SAMPLE = Record(
     model="tiny", soc="cpu", batch=1, metric="miou", value=0.7831, source="sample", runtime="onnxruntime",
     data="sample-v1/24", when="2026-01-01",
 )  # fmt: skip
+SPEED = Record(
+    model="tiny", soc="Ascend310P3", batch=1, metric="throughput", value=222.0, source="measured", runtime="ascend",
+    when="2026-01-01",
+)  # fmt: skip
+MIOU = replace(SPEED, metric="miou", value=0.91, data="val", frames=500)
 TINY = """\
-| batch   | Ascend310   | Ascend310P3   | Ascend310P3 / Ascend310   |
-|:--------|:------------|:--------------|:--------------------------|
-| 1       | **100.00**  | 110.00        | 1.100                     |
-| 4       | out of memory | **130.00**    |                           |
-| best    | 100.00      | 130.00        | 1.300                     |
+| batch | Ascend310     | Ascend310P3 | Ascend310P3 / Ascend310 |
+| ----- | ------------- | ----------- | ----------------------- |
+| 1     | **100.00**    | 110.00      | 1.100                   |
+| 4     | out of memory | **130.00**  |                         |
+| best  | 100.00        | 130.00      | 1.300                   |
+
+Images/s; the best batch of each chip is bold and enters the last row.
+"""
+SUMMARY = """\
+| model | chip        | best batch | images/s | x T4 | x 310 | mIoU % | target % | verdict |
+| ----- | ----------- | ---------- | -------- | ---- | ----- | ------ | -------- | ------- |
+| tiny  | Ascend310P3 | 4          | 130.00   |      | 1.300 | 89.50  | 90.00    | passed  |
+
+Ratios are of best batches; mIoU is the lowest of all batch sizes.
 """
 
 
 def cells(markdown: str) -> list[list[str]]:
-    """The cells of a Markdown table without the padding."""
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines() if "|" in line]
+    """The rows of a Markdown table without its head."""
+    return [[cell.strip() for cell in line[2:-2].split(" | ")] for line in markdown.splitlines() if "|" in line][2:]
 
 
-def test_a_guides_table_has_its_figures_and_computed_ratios(tiny_card):
+def printed(texts: dict[str, str]) -> str:
+    """What the verb prints."""
+    return "\n".join(f"{name}\n\n{text}" for name, text in texts.items())
+
+
+@pytest.fixture
+def chips(tiny_card):
+    """A card of the same model that publishes nothing."""
+    return replace(tiny_card, published_=Published())
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_every_table_is_pinned_whole(name):
+    """As in the file of its name: all that the guides publish, in their words, ratios computed."""
+    pinned = (PINS / f"{name}.md").read_text(encoding="utf-8")
+
+    assert pinned == EVERY[name]
+
+
+def test_no_pin_is_of_a_table_that_is_gone():
+    """A renamed table takes its file along."""
+    assert {path.stem for path in PINS.iterdir()} == set(EVERY)
+
+
+def test_a_card_without_a_layout_has_one_table_of_throughput(tiny_card):
     """Best batches bold, out of memory in words, the last row best over best."""
-    rendered = cells(tables.throughput(tiny_card, []))
-
-    assert [row for i, row in enumerate(cells(TINY)) if i != 1] == [row for i, row in enumerate(rendered) if i != 1]
-
-
-def test_the_erfnet_table_is_pinned():
-    """Every figure of the guide's table 7, with ratios that follow (its own last row has 381.9545 for 381.9549)."""
-    card = cards.find([cards.builtin_models()])["erfnet"]
-    rows = {row[0]: row for row in cells(tables.throughput(card, []))}
-
-    assert ["batch", "T4", "Ascend310", "Ascend310P3", "Ascend310P3+aoe"] == rows["batch"][:5]
-    assert ["1", "215.81", "**220.20**", "**292.14**", "380.08", "1.354", "1.327", "1.761", "1.726"] == rows["1"]
-    assert ["64", "226.25", "out of memory", "216.94", "226.60", "0.959", "", "1.002", ""] == rows["64"]
-    assert ["best", "250.24", "220.20", "292.14", "381.95", "1.167", "1.327", "1.526", "1.735"] == rows["best"]
+    assert TINY == tables.throughput(tiny_card, [])
+    assert {"tiny.throughput": TINY} == tables.of_card(tiny_card, [])
 
 
-def test_a_measured_figure_replaces_the_published_one(tiny_card):
-    """The cell of the same chip and batch; the CPU and sample data never enter a table of chips."""
-    row = replace(SAMPLE, metric="throughput", value=222.0, source="measured", soc="Ascend310P3")
-    found = cells(
-        tables.throughput(tiny_card, [row, replace(row, soc="cpu"), replace(row, source="sample", value=9.0)])
-    )
+def test_an_eager_chip_and_an_unnamed_one(tiny_card):
+    """A note says that ratios to eager inference compare unlike; a chip without a name is shown and enters no ratio."""
+    card = replace(tiny_card, runtime={"T4": "eager", "GPU": "eager"})
+    rendered = tables.throughput(card, [replace(SPEED, soc="T4", value=65.0), replace(SPEED, soc="GPU", value=70.0)])
 
-    assert ["1", "**100.00**", "**222.00**", "2.220"] == found[2]
-    assert 4 == len(found[0])
+    assert [
+        ["1", "**100.00**", "110.00", "**65.00**", "**70.00**", "1.692", "1.100"],
+        ["4", "out of memory", "**130.00**", "", "", "", ""],
+        ["best", "100.00", "130.00", "65.00", "70.00", "2.000", "1.300"],
+    ] == cells(rendered)
+    assert "\nT4 ran eager inference (wall clock), not a compiled engine: ratios to it compare unlike.\n" in rendered
+
+
+def test_a_card_without_a_figure_says_so(chips):
+    """One sentence in place of its tables, also where it lays some out, and an unjudged row of the summary."""
+    laid_out = tuple(Layout(name, "batches", (Column("batch", "batch"),)) for name in ("one", "two"))
+    sentence = "No throughput of Tiny is published or measured.\n"
+
+    assert sentence == tables.throughput(chips, [])
+    assert sentence == tables.known_tables([replace(chips, table=laid_out)], [])["tiny"]
+    assert [["tiny", "Ascend310P3", "", "", "", "", "", "90.00", "unjudged"]] == cells(tables.summary([chips], []))
+
+
+def test_a_measured_figure_replaces_the_published_one_of_its_cell(tiny_card):
+    """The newest, in whatever order the files have them; out of memory is a result too."""
+    older = replace(SPEED, value=200.0, when="2025-01-01")
+    lost = replace(SPEED, batch=4, value=None, outcome="oom")
+    rendered = tables.throughput(tiny_card, [SPEED, older, lost])
+
+    assert ["1", "**100.00**", "**222.00**", "2.220"] == cells(rendered)[0]
+    assert ["4", "out of memory", "out of memory", ""] == cells(rendered)[1]
+
+
+def test_a_run_measured_anew_replaces_the_published_one_of_its_group():
+    """The guide has a row of that name; a run of the same name in another group is another run."""
+    trained = Record(
+        model="icnet", soc="NPU", batch=None, metric="train.miou", value=0.7, source="measured", run="NPU-8p",
+        settings={"group": "result"}, when="2026-01-01",
+    )  # fmt: skip
+    elsewhere = replace(trained, value=0.1, settings={"group": "other"})
+    rendered = tables.of_card(MODELS["icnet"], [trained, elsewhere])
+
+    assert EVERY["icnet.training"].replace("68.1", "70.0") == rendered["icnet.training"]
+    assert EVERY["icnet.training-npu"] == rendered["icnet.training-npu"]
+
+
+def test_a_cell_that_crashed_last_shows_no_older_figure(tiny_card):
+    """A chip that no longer runs does not keep the figure of its guide."""
+    rendered = tables.throughput(tiny_card, [replace(SPEED, value=None, outcome="crash")])
+
+    assert ["1", "**100.00**", "", ""] == cells(rendered)[0]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        replace(SPEED, source="sample"),
+        replace(SPEED, source="emulated"),
+        replace(SPEED, soc="cpu"),
+        replace(SPEED, runtime="standin"),
+        replace(SPEED, value=None, outcome="unstable"),
+        replace(SPEED, model="other"),
+        replace(MIOU, frames=9),
+        replace(MIOU, weights="untrained-0.safetensors@0"),
+    ],
+    ids=["sample", "emulated", "cpu", "standin", "unstable", "other-model", "few-frames", "untrained"],
+)
+def test_what_never_enters(tiny_card, record):
+    """No figure of drawn frames, of the CPU, of a stand-in, of other frames than all of val or of untrained weights."""
+    assert TINY == tables.throughput(tiny_card, [record])
+    assert SUMMARY == tables.summary([tiny_card], [record])
+
+
+def test_the_summary_has_a_row_for_every_chip_delivered(tiny_card):
+    """The judged chip and its tuned variants that have figures; not the chips that they are compared with."""
+    tuned = replace(SPEED, soc="Ascend310P3+aoe", batch=4, value=150.0)
+    found = cells(tables.summary([tiny_card], [tuned, replace(SPEED, soc="T4", value=100.0)]))
+
+    assert [
+        ["tiny", "Ascend310P3", "4", "130.00", "1.300", "1.300", "89.50", "90.00", "passed"],
+        ["tiny", "Ascend310P3+aoe", "4", "150.00", "1.500", "1.500", "", "90.00", "passed, unjudged: accuracy"],
+    ] == found
+
+
+P3, OTHER = SPEED.soc, "Ascend310"
+RATIO = [replace(SPEED, value=120.0), replace(SPEED, soc=OTHER, value=100.0)]
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict"),
+    [
+        ([MIOU, *RATIO], "passed"),
+        ([*RATIO], "passed, unjudged: accuracy"),
+        ([MIOU, RATIO[0]], "passed, unjudged: throughput against Ascend310"),
+        ([MIOU], "passed, unjudged: throughput against Ascend310"),
+        ([RATIO[0]], "unjudged"),
+        ([RATIO[1]], "unjudged"),
+        ([replace(MIOU, value=0.88), *RATIO], "failed: accuracy"),
+        ([replace(MIOU, value=0.88)], "failed: accuracy"),
+        ([MIOU, replace(MIOU, batch=4, value=0.88), *RATIO], "failed: accuracy"),
+        ([replace(MIOU, value=None, outcome="crash"), *RATIO], "failed: accuracy"),
+        ([MIOU, replace(RATIO[0], value=119.0), RATIO[1]], "failed: throughput against Ascend310"),
+        ([replace(MIOU, value=0.88), replace(RATIO[0], value=119.0), RATIO[1]],
+         "failed: accuracy, throughput against Ascend310"),
+        ([MIOU, *RATIO, replace(SPEED, batch=4, value=None, outcome="oom")], "failed: memory"),
+        ([MIOU, *RATIO, replace(MIOU, batch=4, value=None, outcome="oom")], "failed: memory"),
+        ([MIOU, *RATIO, replace(SPEED, batch=4, value=None, outcome="crash")], "passed, unjudged: memory"),
+        ([MIOU, *RATIO, replace(SPEED, soc=OTHER, batch=4, value=None, outcome="oom")], "passed"),
+    ],
+)  # fmt: skip
+def test_the_verdict_names_what_failed_or_could_not_be_judged(chips, records, verdict):
+    """Passed alone is said of what was judged whole; that a batch fits the memory makes nothing passed."""
+    assert verdict == cells(tables.summary([chips], records))[0][-1]
+
+
+def test_a_known_loss_of_memory_is_no_failure(chips):
+    """The card lists the batch; no mIoU is missed there either."""
+    card = replace(chips, target=replace(chips.target, oom={P3: (4,)}))
+    lost = [replace(record, batch=4, value=None, outcome="oom") for record in (SPEED, MIOU)]
+
+    assert "passed" == cells(tables.summary([card], [MIOU, *RATIO, *lost]))[0][-1]
+
+
+def test_a_ratio_that_nobody_asks_for_is_told_and_not_judged(chips):
+    """T4 has its column whatever the card asks."""
+    card = replace(chips, target=replace(chips.target, vs={}))
+    found = cells(tables.summary([card], [MIOU, SPEED, replace(SPEED, soc="T4", value=444.0)]))
+
+    assert [["tiny", P3, "1", "222.00", "0.500", "", "91.00", "90.00", "passed"]] == found
+
+
+def test_the_summary_shows_the_lowest_miou(chips):
+    """Every batch size is judged, and none hides behind another."""
+    found = cells(tables.summary([chips], [MIOU, replace(MIOU, batch=4, value=0.905), *RATIO]))
+
+    assert ["90.50", "90.00", "passed"] == found[0][-3:]
 
 
 def test_sample_figures_have_a_table_of_their_own():
-    """The newest of each cell, in per cent; published and measured figures stay out."""
+    """The newest of each cell, in per cent; published and measured figures and untrained weights stay out."""
     rows = [
         replace(SAMPLE, value=0.5, when="2025-01-01"),
         SAMPLE,
         replace(SAMPLE, metric="pooled_miou", value=0.8),
         replace(SAMPLE, source="measured", value=0.1, batch=2),
+        replace(SAMPLE, value=0.2, batch=4, weights="untrained-0.safetensors@0"),
+        replace(SAMPLE, value=0.2, when="2027-01-01", weights="untrained-0.safetensors@0"),
     ]
-    found = cells(tables.sample(rows))
 
-    assert ["model", "soc", "runtime", "sample data", "batch", "mIoU %", "pooled mIoU %"] == found[0]
-    assert [["tiny", "cpu", "onnxruntime", "sample-v1/24", "1", "78.31", "80.00"]] == found[2:]
+    assert (
+        "| model | soc | runtime     | sample data  | batch | mIoU % | pooled mIoU % |\n"
+        "| ----- | --- | ----------- | ------------ | ----- | ------ | ------------- |\n"
+        "| tiny  | cpu | onnxruntime | sample-v1/24 | 1     | 78.31  | 80.00         |\n"
+    ) == tables.sample(rows)
+    assert tables.sample(rows[3:]) == "No figure on sample data is committed.\n"
+
+
+def test_names_from_files_end_no_cell_no_line_and_no_table():
+    """A pipe is escaped, a line break is a blank, HTML is none."""
+    found = tables.sample([replace(SAMPLE, data="a|b\n<!-- roadworthy:end -->")])
+
+    assert "| a\\|b &lt;!-- roadworthy:end --> |" in found
+    assert 3 == len(found.splitlines())
+
+
+def test_columns_line_up_although_chinese_letters_are_wide():
+    """Every line takes as many columns of a terminal."""
+    widths = {sum(1 + ("\u2e80" <= letter) for letter in line) for line in EVERY["icnet.inference"].splitlines()}
+
+    assert 1 == len(widths)
 
 
 @pytest.fixture
 def readme(tmp_path: Path) -> Path:
-    """A README with the markers of a table."""
+    """A page with the markers of three tables."""
     path = tmp_path / "README.md"
-    path.write_text("# A\n<!-- roadworthy:table tiny -->\nold\n<!-- roadworthy:end -->\nB\n", encoding="utf-8")
+    names = ("summary", "tiny", "tiny.throughput")
+    text = "".join(f"<!-- roadworthy:table {name} -->\nold\n<!-- roadworthy:end -->\n" for name in names)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_what_is_written_is_not_stale(readme, tiny_card):
-    """--write, then --check finds nothing; what stands around the markers is kept."""
+def test_a_page_names_tables_by_model_and_name(readme, tiny_card):
+    """`summary`, all tables of a model, or one of them."""
     assert "-old" in tables.check(readme, [tiny_card], [])
 
     tables.write(readme, [tiny_card], [])
 
     assert "" == tables.check(readme, [tiny_card], [])
-    assert readme.read_text().startswith("# A\n<!-- roadworthy:table tiny -->\n")
-    assert readme.read_text().endswith("<!-- roadworthy:end -->\nB\n")
+    assert [SUMMARY, TINY, TINY] == [part.split("<!--")[0][1:-1] for part in readme.read_text().split(" -->\n")[1::2]]
 
 
-def test_a_readme_without_markers_or_with_a_wrong_name_is_refused(readme, tiny_card, tmp_path):
-    """The sentence names the file and what would be right."""
-    with pytest.raises(Problem, match="there is no table 'tiny'; known: sample"):
-        tables.check(readme, [], [])
-    (tmp_path / "plain.md").write_text("# A\n")
-    with pytest.raises(Problem, match="no table markers"):
-        tables.check(tmp_path / "plain.md", [tiny_card], [])
-    with pytest.raises(Problem, match="there is no such file"):
-        tables.write(tmp_path / "none.md", [tiny_card], [])
+def test_a_models_name_is_all_of_its_tables(tiny_card):
+    """One after the other, a blank line between."""
+    one, two = (Layout(name, "batches", (Column(name, "batch"),), batches=(1,)) for name in ("one", "two"))
+
+    found = tables.known_tables([replace(tiny_card, table=(one, two))], [])
+
+    assert ["summary", "sample", "tiny", "tiny.one", "tiny.two"] == list(found)
+    assert "| one |\n| --- |\n| 1   |\n\n| two |\n| --- |\n| 1   |\n" == found["tiny"]
+
+
+def test_an_unknown_name_lists_the_known_ones(readme, chips):
+    """The sentence names the page."""
+    text = readme.read_text().replace("tiny.throughput", "tiny.speed")
+    readme.write_text(text)
+
+    with pytest.raises(Problem, match=r"no table 'tiny\.speed'; known: summary, sample, tiny, tiny\.throughput"):
+        tables.write(readme, [chips], [])
+
+
+@pytest.fixture
+def run(tiny_models, tmp_path, monkeypatch, capsys):
+    """The verb `tables` with the model `tiny` beside those that come along: exit status, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(["tables", "--models", str(tiny_models), *arguments])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_the_verb_prints_the_tables_of_the_models_named(run, tiny_card):
+    """Each under a line with its name; without a model the summary and all."""
+    erfnet = {name: EVERY[name] for name in ("erfnet.accuracy", "erfnet.throughput")}
+    summary = tables.summary([*MODELS.values(), tiny_card], [])
+    every = {"summary": summary, **{n: t for n, t in EVERY.items() if n != "summary"}, "tiny.throughput": TINY}
+
+    assert (0, printed({"tiny.throughput": TINY, **erfnet}), "") == run("tiny", "erfnet")
+    assert (0, printed(every), "") == run()
+
+
+def test_the_verb_takes_pages_one_after_the_other(run, readme):
+    """By default README.md, and reports/guides.md where it exists; status 1 and the difference where one is stale."""
+    assert (0, "", "") == run("--write")
+
+    guides = readme.parent / "reports" / "guides.md"
+    guides.parent.mkdir()
+    guides.write_text("<!-- roadworthy:table tiny -->\nold\n<!-- roadworthy:end -->\n")
+    status, out, err = run("--check")
+
+    assert 1 == status
+    assert "--- reports/guides.md\n+++ records\n" in out
+    assert "README" not in out
+    assert "reports/guides.md is stale; `roadworthy tables --write --readme reports/guides.md` renders it anew\n" == err
+    assert (0, "", "") == run("--check", "--readme", "README.md")
+    assert (0, "", "") == run("--write", "--readme", "README.md", "--readme", "reports/guides.md")
+    assert (0, "", "") == run("--check")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["huge"], "huge: there is no such model; known: deeplabv3, erfnet, hrnet, icnet, tiny"),
+        (["tiny", "--check"], "tiny: --write and --check take whole pages"),
+        (["--check"], "README.md: there is no such file"),
+    ],
+)
+def test_the_verb_tells_what_is_wrong(run, arguments, told):
+    """Status 2, one sentence, nothing on stdout."""
+    status, out, err = run(*arguments)
+
+    assert (2, "") == (status, out)
+    assert err.startswith(f"roadworthy: {told}")

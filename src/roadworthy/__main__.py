@@ -23,12 +23,14 @@ from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import cityscapes
 from roadworthy.problem import Problem, Unavailable
+from roadworthy.record import UNTRAINED
 
 if TYPE_CHECKING:
     from roadworthy.pipeline import Progress as Callback
     from roadworthy.train import Step
 
 USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
+WEIGHTS = "checkpoint (default: the sample weights beside the card, else untrained ones)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +60,7 @@ def doctor(options: argparse.Namespace) -> None:
     from roadworthy import runtimes  # noqa: PLC0415  every verb loads what it needs
 
     reasons: dict[tuple[str, str], str | None] = {}
-    for chip in chips.socs().values():
+    for chip in (chip for chip in chips.socs().values() if not chip.unnamed):
         for card in _cards(options).values():
             case = Case(card, chip, 1)
             reasons.setdefault((chip.name, case.runtime), runtimes.missing(case))
@@ -82,16 +84,16 @@ def sample(options: argparse.Namespace) -> None:
 
 def preprocess(options: argparse.Namespace) -> None:
     """Write the network's input: one .bin file for a photograph, or a folder of them for a data set."""
-    from roadworthy import pipeline  # noqa: PLC0415
+    from roadworthy import results  # noqa: PLC0415
 
     card = _card(options)
     with _progress("pre-processing") as progress:
-        pipeline.write_inputs(card, options.source, options.out, progress)
+        results.write_inputs(card, options.source, options.out, progress)
 
 
 def score(options: argparse.Namespace) -> None:
     """Count the mIoU of a folder of result files."""
-    from roadworthy import pipeline  # noqa: PLC0415
+    from roadworthy import pipeline, results  # noqa: PLC0415
 
     card = _card(options)
     dataset = pipeline.open_data(options.data, card)
@@ -99,7 +101,9 @@ def score(options: argparse.Namespace) -> None:
     if options.order:
         dataset = cityscapes.read_order(options.order, dataset)
     with _progress("scoring") as progress:
-        evaluation = pipeline.score_results(card, options.results, dataset, progress)
+        evaluation = results.score_results(card, options.results, dataset, progress)
+    summary = results.summary_of(options.results)
+    print(f"results: {f'those of {summary}' if summary else 'all files, there is no summary'}", file=sys.stderr)
     _print_scores(pipeline.scores(card, evaluation, names), options)
 
 
@@ -116,7 +120,9 @@ def evaluate(options: argparse.Namespace) -> None:
             raise Problem(f"{case.id}: {found.outcome}: {found.detail}")
         evaluation = run.evaluation(case)
     print(f"records: {run.out}/records.jsonl", file=sys.stderr)
-    _print_scores(pipeline.scores(case.card, evaluation, names), options)
+    origin = {"data": found.data, "weights": found.weights}
+    print(f"data: {found.data}, weights: {found.weights}", file=sys.stderr)
+    _print_scores([{**row, **origin} for row in pipeline.scores(case.card, evaluation, names)], options)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -125,6 +131,8 @@ def export(options: argparse.Namespace) -> None:
 
     card = _card(options)
     weights = pipeline.weights_file(card, options.weights)
+    if weights.name.startswith(UNTRAINED):
+        print(f"weights of {card.key}: untrained; --weights takes {card.weights}", file=sys.stderr)
     ledger = pipeline.write_graph(card, weights, pipeline.open_data(options.data, card), options.out)
     for entry in ledger:
         print(f"{entry.name}: {len(entry.touched)} found: {', '.join(entry.touched)}")
@@ -173,20 +181,31 @@ def train(options: argparse.Namespace) -> None:
 
 
 def tables(options: argparse.Namespace) -> int:
-    """Render the records between the markers of a README, or check that they are there."""
+    """Print the guides' tables, render them in pages, or check that pages have them."""
     from roadworthy import record  # noqa: PLC0415
     from roadworthy import tables as renderer  # noqa: PLC0415
 
-    records = record.read_folder(options.records)
-    found = list(_cards(options).values())
+    found, records = _cards(options), record.read_folder(options.records)
+    every = list(found.values())
+    if wrong := [name for name in options.model if name not in found]:
+        raise Problem(f"{wrong[0]}: there is no such model; known: {', '.join(found)}")
+    if options.model and (options.write or options.check):
+        raise Problem(f"{options.model[0]}: --write and --check take whole pages; a model is named to print its tables")
     if options.write:
-        renderer.write(options.readme, found, records)
+        for path in _pages(options):
+            renderer.write(path, every, records)
         return 0
-    difference = renderer.check(options.readme, found, records)
-    print(difference, end="")
-    if difference:
-        print(f"{options.readme} is stale; `roadworthy tables --write` renders it anew", file=sys.stderr)
-    return int(bool(difference))
+    if options.check:
+        stale = {path: renderer.check(path, every, records) for path in _pages(options)}
+        for path in filter(stale.get, stale):
+            print(stale[path], end="")
+            print(f"{path} is stale; `roadworthy tables --write --readme {path}` renders it anew", file=sys.stderr)
+        return int(any(stale.values()))
+    texts = {} if options.model else {"summary": renderer.summary(every, records)}
+    for name in options.model or found:
+        texts |= renderer.of_card(found[name], records)
+    print("\n".join(f"{name}\n\n{text}" for name, text in texts.items()), end="")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -222,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add = verb(evaluate).add_argument
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="Cityscapes folder (default: the sample data)")
-    add("--weights", type=Path, metavar="FILE", help="checkpoint (default: the sample weights)")
+    add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
     add("--soc", default="cpu", metavar="CHIP", help="exact name (default: cpu)")
     add("--batch", type=_positive, default=1, metavar="N", help="frames at a time (default: 1)")
     add("--out", type=Path, metavar="DIR", help="folder of the records")
@@ -230,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add = verb(export).add_argument
     add("out", type=Path, metavar="OUT.onnx")
-    add("--weights", type=Path, metavar="FILE", help="checkpoint (default: the sample weights)")
+    add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="frames that show what surgery did to class maps")
 
     add = verb(train).add_argument
@@ -243,13 +262,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--rate", type=float, default=1e-3, help="first learning rate (default: 0.001)")
     add("--seed", type=int, default=0, help="of weights, order and crops (default: 0)")
 
-    tabled = verb(tables, card=False)
-    mode = tabled.add_mutually_exclusive_group(required=True)
-    mode.add_argument("--write", action="store_true")
-    mode.add_argument("--check", action="store_true")
-    tabled.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE")
-    tabled.add_argument("--records", type=Path, default=Path("reports/records"), metavar="DIR")
+    _add_tables(verb(tables, card=False))
     return parser
+
+
+def _add_tables(parser: argparse.ArgumentParser) -> None:
+    models = "whose tables are printed (default: all, and the summary)"
+    parser.add_argument("model", nargs="*", metavar="MODEL", help=models)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--write", action="store_true", help="render the tables between the markers of pages")
+    mode.add_argument("--check", action="store_true", help="show how pages differ from what would be rendered")
+    pages = "page, repeatable (default: README.md, and reports/guides.md where it exists)"
+    parser.add_argument("--readme", type=Path, action="append", metavar="FILE", help=pages)
+    parser.add_argument("--records", type=Path, default=Path("reports/records"), metavar="DIR", help="of *.jsonl files")
+
+
+def _pages(options: argparse.Namespace) -> list[Path]:
+    readme, guides = Path("README.md"), Path("reports/guides.md")
+    return options.readme or [readme, *([guides] if guides.exists() else [])]
 
 
 def _add_scores(add: Any) -> None:
@@ -280,6 +310,8 @@ def _print_scores(rows: list[dict[str, Any]], options: argparse.Namespace) -> No
         return
     for row in rows:
         print(f"{row['convention']}: mIoU {row['miou']:.6f} (pooled {row['pooled_miou']:.6f}), {row['frames']} frames")
+        if row["note"]:
+            print(f"  {row['note']}")
         if len(rows) == 1:
             for name, value in zip(row["classes"], row["iou"], strict=True):
                 print(f"  {name:14} {'-' if value is None else f'{value:.6f}'}")

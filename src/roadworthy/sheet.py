@@ -1,0 +1,128 @@
+"""A layout filled with figures: the texts of a table, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from roadworthy.card import ModelCard
+from roadworthy.layout import Column, Layout
+from roadworthy.problem import Problem
+from roadworthy.record import Record
+
+METRICS = {"throughput": "throughput", "ratio": "throughput", "miou": "miou", "miou.fraction": "miou"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row's chip, batch size or training run; without a batch size every chip stands at its best."""
+
+    chip: str = ""
+    batch: int | None = None
+    run: str = ""
+    label: str = ""  # in place of the batch size
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A layout and the figures that fill it."""
+
+    card: ModelCard
+    layout: Layout
+    known: Sequence[Record]
+
+    def texts(self) -> list[list[str]]:
+        """The table, row by row."""
+        return [[self.text(row, column) for column in self.layout.columns] for row in self.rows()]
+
+    def rows(self) -> list[Row]:
+        """The rows that the layout asks for."""
+        layout = self.layout
+        if layout.rows == "runs":
+            runs = [r.run for r in self.known if r.run and r.settings.get("group") == layout.group]
+            return [Row(run=run) for run in dict.fromkeys(runs)]
+        if layout.rows == "chips":
+            return [Row(chip=chip) for chip in layout.chips]
+        if layout.rows == "cells":
+            return [Row(chip=chip, batch=batch) for chip in layout.chips for batch in self._batches([chip])]
+        rows = [Row(batch=batch) for batch in self._batches([c for column in layout.columns for c in column.chips])]
+        return [*rows, Row(label=layout.best)] if layout.best else rows
+
+    def _batches(self, socs: Sequence[str]) -> Sequence[int]:
+        metrics = {METRICS.get(column.show) for column in self.layout.columns}
+        found = {r.batch for r in self.known if r.soc in socs and r.metric in metrics and r.batch is not None}
+        return self.layout.batches or sorted(found)
+
+    def text(self, row: Row, column: Column) -> str:
+        """The text of a cell: its value, or the column's words for what has none."""
+        if row.label and column.show == "batch":
+            return row.label
+        value = VALUES[column.show](self, row, column)
+        if value is None:
+            return (column.oom if self._lost(row, column) else "") or column.blank
+        try:
+            text = column.as_.format(value)
+        except (ValueError, TypeError) as error:
+            where = f"{self.card.path}: table {self.layout.name!r}, column {column.head!r}"
+            raise Problem(f"{where}: as is {column.as_!r}, which cannot show {value!r} ({error})") from None
+        bold = self.layout.bold and column.show == "throughput" and row.batch == self.best(column.of)
+        return f"**{text}**" if bold else text
+
+    def best(self, soc: str) -> int | None:
+        """The batch size of a chip's highest throughput; the first that it has figures of where it has no throughput."""
+        own = [r for r in self.known if r.soc == soc]
+        speeds = [r for r in own if r.metric == "throughput" and r.value is not None]
+        return max(speeds or own[:1], key=lambda r: r.value or 0).batch if own else None
+
+    def batch(self, row: Row, soc: str) -> int | None:
+        """The batch size at which a row shows a chip."""
+        return row.batch or self.best(soc)
+
+    def figure(self, row: Row, metric: str, soc: str) -> float | None:
+        """A chip's figure at the row's batch size."""
+        cell = (metric, soc, self.batch(row, soc))
+        return next((r.value for r in self.known if (r.metric, r.soc, r.batch) == cell), None)
+
+    def percent(self, row: Row, metric: str, soc: str) -> float | None:
+        """The same of a fraction, in percent."""
+        found = self.figure(row, metric, soc)
+        return None if found is None else 100 * found
+
+    def ratio(self, row: Row, one: str, other: str) -> float | None:
+        """A chip's throughput over another's."""
+        above, below = self.figure(row, "throughput", one), self.figure(row, "throughput", other)
+        return above / below if above and below else None
+
+    def trained(self, row: Row, metric: str) -> float | None:
+        """A figure of the row's training run, mIoU in percent."""
+        found = next((r.value for r in self._run(row) if r.metric == metric), None)
+        return found if found is None or metric == "train.throughput" else 100 * found
+
+    def setting(self, row: Row, name: str) -> Any:
+        """A setting of the row's training run."""
+        return next((r.settings[name] for r in self._run(row) if name in r.settings), None)
+
+    def _run(self, row: Row) -> list[Record]:
+        return [r for r in self.known if r.run == row.run and r.settings.get("group") == self.layout.group]
+
+    def _lost(self, row: Row, column: Column) -> bool:
+        cells = [(soc, self.batch(row, soc)) for soc in column.chips or [row.chip]]
+        return any(r.outcome == "oom" and (r.soc, r.batch) in cells for r in self.known)
+
+
+VALUES: Mapping[str, Callable[[Sheet, Row, Column], Any]] = {
+    "batch": lambda sheet, row, _: sheet.batch(row, row.chip),
+    "chip": lambda sheet, row, _: sheet.layout.chips[row.chip],
+    "run": lambda _, row, __: row.run,
+    "throughput": lambda sheet, row, column: sheet.figure(row, "throughput", column.of or row.chip),
+    "miou": lambda sheet, row, column: sheet.percent(row, "miou", column.of or row.chip),
+    "miou.fraction": lambda sheet, row, column: sheet.figure(row, "miou", column.of or row.chip),
+    "ratio": lambda sheet, row, column: sheet.ratio(row, *column.chips),
+    "target": lambda sheet, _, __: sheet.card.target.miou,
+    "text": lambda _, __, column: column.of,
+    "setting": lambda sheet, row, column: sheet.setting(row, column.of),
+    "train.miou": lambda sheet, row, column: sheet.trained(row, column.show),
+    "train.best_miou": lambda sheet, row, column: sheet.trained(row, column.show),
+    "train.throughput": lambda sheet, row, column: sheet.trained(row, column.show),
+}

@@ -1,0 +1,53 @@
+"""Pages: what stands between markers is rendered anew, what stands around them is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roadworthy import page
+from roadworthy.problem import Problem
+
+OLD = "# A\n<!-- roadworthy:table one -->\nold\n<!-- roadworthy:end -->\nB\n"
+NEW = "# A\n<!-- roadworthy:table one -->\n\n| 1 |\n\n<!-- roadworthy:end -->\nB\n"
+
+
+@pytest.fixture
+def readme(tmp_path: Path) -> Path:
+    """A page with the markers of a table called `one`."""
+    path = tmp_path / "README.md"
+    path.write_text(OLD, encoding="utf-8")
+    return path
+
+
+def test_what_is_written_is_not_stale(readme):
+    """The difference before, none after; nothing but the table is touched."""
+    tables = {"one": "| 1 |\n"}
+    before = page.check(readme, tables)
+
+    page.write(readme, tables)
+
+    assert "-old" in before.splitlines()
+    assert "+| 1 |" in before.splitlines()
+    assert NEW == readme.read_text(encoding="utf-8")
+    assert "" == page.check(readme, tables)
+    assert [readme] == list(readme.parent.iterdir())
+
+
+def test_an_unknown_name_lists_the_known_ones(readme):
+    """Nothing is written then."""
+    with pytest.raises(Problem, match=r"README\.md: there is no table 'one'; known: two, two\.accuracy"):
+        page.write(readme, {"two": "", "two.accuracy": ""})
+
+    assert OLD == readme.read_text(encoding="utf-8")
+
+
+def test_a_page_without_markers_or_without_a_file_is_refused(tmp_path):
+    """The sentence says what would be right."""
+    (tmp_path / "plain.md").write_text("# A\n", encoding="utf-8")
+
+    with pytest.raises(Problem, match=r"plain\.md: no table markers; a table stands between"):
+        page.check(tmp_path / "plain.md", {})
+    with pytest.raises(Problem, match=r"none\.md: there is no such file; --readme names another"):
+        page.write(tmp_path / "none.md", {})

@@ -1,0 +1,125 @@
+"""Sheets: which rows a layout asks for, and what stands in a cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roadworthy.layout import Column, Layout
+from roadworthy.problem import Problem
+from roadworthy.record import Record
+from roadworthy.sheet import Sheet
+
+P3, OLD = "Ascend310P3", "Ascend310"
+
+
+def figure(soc: str, batch: int | None, value: float | None, metric: str = "throughput", **more: Any) -> Record:
+    """A measured figure; None is out of memory."""
+    outcome = "ok" if value is not None else "oom"
+    return Record(
+        model="tiny", soc=soc, batch=batch, metric=metric, value=value, outcome=outcome, source="measured", **more
+    )
+
+
+KNOWN = [
+    figure(P3, 1, 100.0), figure(P3, 4, 150.0), figure(P3, 8, 120.0), figure(P3, 16, None),
+    figure(OLD, 1, 50.0), figure(OLD, 4, None),
+    figure(P3, 1, 0.5, "miou"), figure(P3, 4, 0.6, "miou"), figure("T4", 2, 0.7, "miou"),
+]  # fmt: skip
+SPEED = Column("speed", "throughput", as_="{:g}")
+BATCH = Column("batch", "batch")
+SPEED_OF_P3 = Column("P3", "throughput", P3, "{:g}")
+
+
+def texts(card: object, layout: Layout, known: list[Record] = KNOWN) -> list[list[str]]:
+    """The table, row by row."""
+    return Sheet(card, layout, known).texts()  # type: ignore[arg-type]
+
+
+def test_rows_of_batches_end_with_each_chips_own_best(tiny_card):
+    """Every size that a column's chip has figures of; best over best although the sizes differ."""
+    columns = (
+        BATCH,
+        Column("P3", "throughput", P3, "{:g}", oom="too big"),
+        Column("310", "throughput", OLD, "{:g}", oom="too big", blank="-"),
+        Column("P3/310", "ratio", f"{P3} / {OLD}", "{:g}", blank="/"),
+    )
+    found = texts(tiny_card, Layout("t", "batches", columns, best="best", bold=True))
+
+    assert [
+        ["1", "100", "**50**", "2"],
+        ["4", "**150**", "too big", "/"],
+        ["8", "120", "-", "/"],
+        ["16", "too big", "-", "/"],
+        ["best", "150", "50", "3"],
+    ] == found
+
+
+def test_batches_may_be_listed(tiny_card):
+    """Those, whatever there are figures of; the best row is of all."""
+    layout = Layout("t", "batches", (BATCH, Column("P3", "throughput", P3, "{:g}")), batches=(1, 2), best="best")
+
+    assert [["1", "100"], ["2", ""], ["best", "150"]] == texts(tiny_card, layout)
+
+
+def test_rows_of_chips_are_in_order_at_the_best_batch(tiny_card):
+    """The only batch where there is no throughput, blanks where there is nothing."""
+    columns = (Column("chip", "chip"), BATCH, SPEED, Column("mIoU", "miou", as_="{:.1f}"))
+    layout = Layout("t", "chips", columns, {"T4": "a T4", P3: "310P", "GPU": "a GPU"})
+
+    assert [["a T4", "2", "", "70.0"], ["310P", "4", "150", "60.0"], ["a GPU", "", "", ""]] == texts(tiny_card, layout)
+
+
+def test_rows_of_cells_are_every_batch_of_every_chip(tiny_card):
+    """A batch that did not fit has its words in the column that has some, whichever metric was lost."""
+    columns = (Column("chip", "chip"), BATCH, Column("mIoU", "miou.fraction", oom="too big", blank="?"), SPEED)
+    found = texts(tiny_card, Layout("t", "cells", columns, {OLD: "310", P3: "310P"}))
+
+    assert [
+        ["310", "1", "?", "50"],
+        ["310", "4", "too big", ""],
+        ["310P", "1", "0.5", "100"],
+        ["310P", "4", "0.6", "150"],
+        ["310P", "8", "?", "120"],
+        ["310P", "16", "too big", ""],
+    ] == found
+
+
+def test_rows_of_runs_are_those_of_one_group(tiny_card):
+    """MIoU in percent, images/s as they are, settings by name; a run of the same name in another group stays out."""
+    columns = (
+        Column("run", "run"),
+        Column("lr", "setting", "lr"),
+        Column("mIoU", "train.miou", as_="{:.1f}", blank="-"),
+        Column("best", "train.best_miou", as_="{:.1f}", blank="-"),
+        Column("FPS", "train.throughput", as_="{:g}", blank="-"),
+    )
+    known = [
+        figure("NPU", None, 0.681, "train.miou", run="one", settings={"group": "g", "lr": 0.1}),
+        figure("NPU", None, 83.0, "train.throughput", run="one", settings={"group": "g", "lr": 0.1}),
+        figure("NPU", None, 0.1, "train.best_miou", run="one", settings={"group": "h"}),
+        figure("GPU", None, 0.7, "train.best_miou", run="two", settings={"group": "g"}),
+    ]
+    found = texts(tiny_card, Layout("t", "runs", columns, group="g"), known)
+
+    assert [["one", "0.1", "68.1", "-", "83"], ["two", "", "-", "70.0", "-"]] == found
+
+
+def test_a_target_and_a_text_are_the_cards(tiny_card):
+    """The same in every row, the last one too."""
+    columns = (BATCH, SPEED_OF_P3, Column("target", "target", as_="{:.1f}%"), Column("data", "text", "cityscapes"))
+    found = texts(tiny_card, Layout("t", "batches", columns, batches=(1,), best="best"))
+
+    assert [["1", "100", "90.0%", "cityscapes"], ["best", "150", "90.0%", "cityscapes"]] == found
+
+
+def test_a_setting_that_its_format_cannot_show_is_told(tiny_card):
+    """The sentence names the card, the table, the column and the value."""
+    layout = Layout("t", "runs", (Column("level", "setting", "level", "{:.2f}"),), group="g")
+    known = [figure("NPU", None, 0.681, "train.miou", run="one", settings={"group": "g", "level": "O1"})]
+
+    with pytest.raises(
+        Problem, match=r"card\.toml: table 't', column 'level': as is '{:\.2f}', which cannot show 'O1'"
+    ):
+        texts(tiny_card, layout, known)
