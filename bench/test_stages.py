@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -54,9 +56,25 @@ def label(dataset: Dataset) -> NDArray[np.uint8]:
 
 
 def plain_score(output: NDArray[Any], label: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Argmax and bincount."""
+    """Argmax of logits, and bincount."""
     seen = label < 19
-    return np.bincount(label[seen] * 20 + output.argmax(0)[seen], minlength=380).reshape(19, 20)
+    classes = output.argmax(0) if output.ndim == 3 else output
+    return np.bincount(label[seen] * 20 + classes[seen], minlength=380).reshape(19, 20)
+
+
+STORED = {"erfnet": np.float16, "icnet": np.float32, "deeplabv3": np.int64, "hrnet": np.float32}  # in result files
+
+
+@pytest.fixture(params=STORED)
+def card(request: pytest.FixtureRequest) -> ModelCard:
+    """The card of each network in turn."""
+    return cards.find([cards.builtin_models()])[request.param]
+
+
+def compared_size(card: ModelCard, label: tuple[int, ...]) -> tuple[int, int]:
+    """(height, width) at which prediction and label are compared."""
+    height, width = card.input.shape[1:] if card.scoring.compare == "input" else label
+    return height, width
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
@@ -73,32 +91,73 @@ def test_stages_score_in_memory(
     )
 
 
-def test_stages_score_a_file(compare: Compare, dataset: Dataset, logits: NDArray[np.float32], tmp_path: Path) -> None:
-    """A float16 result file and a label file to a matrix, on one thread."""
-    path, frame = tmp_path / "result.bin", dataset.frames[0]
-    logits.astype(np.float16).tofile(path)
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch on a single thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_stages_score_a_file(compare: Compare, dataset: Dataset, tmp_path: Path, card: ModelCard) -> None:
+    """A result file and a label file to a matrix, on one thread."""
+    path, frame, stored = tmp_path / "result.bin", dataset.frames[0], STORED[card.key]
+    shape, kind = card.output_shape, card.output.kind
+    size = compared_size(card, (1024, 2048))
+    rng = np.random.default_rng(0)
+    made = rng.integers(0, 19, shape) if kind == "classes" else rng.standard_normal(shape, np.float32)
+    made.astype(stored).tofile(path)
 
     def ours() -> NDArray[np.int64]:
-        truth = decode.resize_label(decode.read_label(frame.label, frame.label_kind), (512, 1024))
-        return postprocess.tally(postprocess.read_output(path, (20, 512, 1024), "logits"), truth)
+        truth = decode.resize_label(decode.read_label(frame.label, frame.label_kind), size)
+        return postprocess.tally(postprocess.read_output(path, shape, kind), truth)
 
     def plain() -> NDArray[np.int64]:
-        truth = np.asarray(Image.open(frame.label).resize((1024, 512), Image.Resampling.NEAREST))
-        return plain_score(np.fromfile(path, np.float16).reshape(20, 512, 1024), truth)
+        image = Image.open(frame.label)
+        truth = np.asarray(image.resize(size[::-1], Image.Resampling.NEAREST) if image.size != size[::-1] else image)
+        output = np.fromfile(path, stored).reshape(shape)
+        if kind == "logits" and shape[1:] != size:
+            large = torch.nn.functional.interpolate(
+                torch.from_numpy(output)[None], size, mode="bilinear", align_corners=True
+            )
+            output = large[0].numpy()
+        return plain_score(output, truth)
 
-    compare("score a float16 file with its label, against numpy and Pillow", ours, plain, rounds=10)
+    what = f"{card.key}: score a {np.dtype(stored)} file with its label, against numpy, Pillow and torch"
+    compare(what, ours, plain, rounds=10 if card.key == "erfnet" else 5)
 
 
-def test_stages_preprocess(compare: Compare, erfnet: ModelCard, dataset: Dataset) -> None:
+def test_stages_preprocess(compare: Compare, dataset: Dataset, card: ModelCard) -> None:
     """A photograph to the network's input, on one thread."""
-    path, recipe = dataset.frames[0].image, preprocess.recipe(erfnet)
+    path, spec, recipe = dataset.frames[0].image, card.input, preprocess.recipe(card)
 
     def plain() -> NDArray[np.float32]:
-        image = Image.open(io.BytesIO(path.read_bytes())).convert("RGB").resize((1024, 512), Image.Resampling.BILINEAR)
-        return np.ascontiguousarray((np.asarray(image, np.float32) / 255).transpose(2, 0, 1))
+        image = Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
+        if "resize" in spec.steps:
+            image = image.resize((spec.shape[2], spec.shape[1]), Image.Resampling.BILINEAR)
+        pixels = np.asarray(image, np.float32) / np.float32(255 if "scale" in spec.steps else 1)
+        if spec.mean:
+            pixels -= np.array(spec.mean, np.float32)
+            pixels /= np.array(spec.std, np.float32)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
-    ours = lambda: preprocess.apply(recipe, decode.read_image(path))  # noqa: E731
-    compare("pre-process a photograph, against Pillow and numpy", ours, plain, rounds=10)
+    what = f"{card.key}: pre-process a photograph, against Pillow and numpy"
+    compare(what, lambda: preprocess.apply(recipe, decode.read_image(path)), plain, rounds=10)
+
+
+def test_stages_preprocess_workers(compare: Compare, dataset: Dataset) -> None:
+    """Photographs at full size by two workers against one: near 2 where decoder and kernels let go of the lock."""
+    card = cards.find([cards.builtin_models()])["icnet"]
+    recipe, paths = preprocess.recipe(card), [frame.image for frame in dataset.frames[:12]]
+    slots = np.empty((len(paths), *card.input.shape), np.float32)
+
+    def by(workers: int) -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda path, slot: preprocess.apply(recipe, decode.read_image(path), slot), paths, slots))
+
+    compare(f"pre-process {len(paths)} photographs by two workers, against one", lambda: by(2), lambda: by(1), rounds=7)
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,15 @@ def test_classes_count_as_they_are(dtype, seed, height, width, leading):
     assert np.where((output >= 0) & (output < 19), output, 19).tolist() == classmap.tolist()
 
 
+def test_floats_that_pass_for_whole_numbers_are_no_classes():
+    """A class map stored as float64 has the size of int64, and bits that are no class."""
+    label = labels(0, 4, 6)
+    stored = label.astype(np.float64).view(np.int64)
+
+    with pytest.raises(BadOutput, match="where classes are expected; is it a file of floats"):
+        postprocess.tally(stored, label)
+
+
 @FLOATS
 def test_a_whole_frame_is_counted(dtype):
     """At 512x1024, logits as a network gives them count as numpy counts them."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+BEYOND = 256  # no class is so far from 0
 VOID = 19  # what a prediction outside the 19 classes counts as: a miss of the true class, never a false alarm
 
 _MAGNITUDE: dict[np.dtype[Any], Any] = {
@@ -49,8 +50,8 @@ def tally(
     (height, width) or (1, height, width) in whole numbers. `label` is (height, width) uint8; its pixels above 18 do not
     count. 19 logits may be smaller than the label by a whole factor, the same both ways: HRNet's guide brings them to
     its size by bilinear upsampling, corners aligned, in float32. The predicted classes, void as 19, are written into
-    `classmap` where one is given. Raises BadOutput for NaN, and for an infinity that would have to be blended; Problem
-    for any other output or a label of another size.
+    `classmap` where one is given. Raises BadOutput for NaN, for an infinity that would have to be blended, and for
+    classes that are none; Problem for any other output or a label of another size.
     """
     if label.dtype != np.uint8:
         raise ValueError(f"the label is {label.dtype}; it must be uint8")
@@ -74,7 +75,7 @@ def read_output(path: Path, shape: tuple[int, ...], kind: Literal["logits", "cla
     try:
         if path.suffix == ".npy":
             array = np.load(path, mmap_mode="c", allow_pickle=False)
-            if array.dtype not in known or array.size != math.prod(shape):
+            if array.dtype not in known or tuple(n for n in array.shape if n > 1) != tuple(n for n in shape if n > 1):
                 raise Problem(
                     f"{path}: holds {array.dtype} of {_by(array.shape)}; {kind} are {_by(shape)} "
                     f"in {' or '.join(map(str, known))}"
@@ -105,7 +106,9 @@ def _classes(output: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
         if not _highest(output.view(magnitude.dtype), magnitude, infinity, classes):
             raise BadOutput(f"the output holds NaN, {_first(np.isnan(output))}")
     elif output.dtype.kind in "iu" and output.size == classes.size:
-        _named(output.reshape(-1), classes.reshape(-1))
+        if not _named(output.reshape(-1), classes.reshape(-1)):
+            strange = output[(output < -BEYOND) | (output >= BEYOND)].flat[0]
+            raise BadOutput(f"the output holds {strange} where classes are expected; is it a file of floats?")
     else:
         raise Problem(
             f"the output is {output.dtype} of {_by(output.shape)}; it must be 19 or 20 channels of float32 or float16, "
@@ -241,9 +244,13 @@ def _highest_between(
 
 
 @njit(cache=True, nogil=True)
-def _named(output: NDArray[Any], classes: NDArray[np.uint8]) -> None:
+def _named(output: NDArray[Any], classes: NDArray[np.uint8]) -> bool:
+    """Classes below 0 or above 18 become void; False where one is as far off as the bits of a float are."""
+    near = True
     for i in range(output.size):
+        near &= -BEYOND <= output[i] < BEYOND
         classes[i] = output[i] if 0 <= output[i] < VOID else VOID
+    return near
 
 
 @njit(cache=True, nogil=True)
