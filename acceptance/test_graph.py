@@ -11,8 +11,8 @@ from roadworthy import gates
 
 if TYPE_CHECKING:
     from roadworthy.case import Case
-    from roadworthy.evidence import Run
     from roadworthy.gates import Verdict
+    from roadworthy.run import Run
 
 
 @pytest.mark.roadworthy("per_chip", measured=True)

@@ -9,7 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from roadworthy.case import Case
-    from roadworthy.evidence import Run
+    from roadworthy.run import Run
 
 SECONDS = 5.0  # of samples for every case
 ROUNDS = (10, 200)

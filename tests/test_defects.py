@@ -14,9 +14,9 @@ from roadworthy import gates
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import decode, preprocess, stream
-from roadworthy.evidence import Run
 from roadworthy.gates import Verdict
 from roadworthy.record import Record
+from roadworthy.run import Run
 from roadworthy.runtimes import onnxruntime
 from roadworthy.score import postprocess
 from roadworthy.soc import find

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from roadworthy import evidence, pipeline
+from roadworthy import pipeline
 from roadworthy.case import Case
 from roadworthy.convert import ledger
 from roadworthy.data import cityscapes
 from roadworthy.network import read_checkpoint
 from roadworthy.problem import Problem
+from roadworthy.run import Run
 from roadworthy.soc import find
 
 
@@ -55,7 +56,7 @@ def test_an_output_that_is_not_the_cards_is_no_figure(tiny_card, tiny_data, tmp_
     beyond = replace(tiny_card, output=replace(tiny_card.output, count=2, index=1))
 
     for card, told in ((coarse, "must be 1 x 20 x 32 x 64"), (beyond, "1 outputs, but number 1 of the card")):
-        run = evidence.Run(tmp_path / told[:3].strip(), str(tiny_data), None)
+        run = Run(tmp_path / told[:3].strip(), str(tiny_data), None)
         case = Case(card, find("cpu"), 1)
         run.graph = lambda _: pipeline.prepare(tiny_card, pipeline.weights_file(tiny_card, None))
         (lost,) = run.accuracy(case)
@@ -65,7 +66,7 @@ def test_an_output_that_is_not_the_cards_is_no_figure(tiny_card, tiny_data, tmp_
 
 def test_scores_are_of_the_card_a_named_or_all_conventions(tiny_card, tiny_data, tmp_path):
     """The JSON objects have miou, iou (19), pooled_miou, convention and frames."""
-    evaluation = evidence.Run(tmp_path, str(tiny_data), None).evaluation(Case(tiny_card, find("cpu"), 1))
+    evaluation = Run(tmp_path, str(tiny_data), None).evaluation(Case(tiny_card, find("cpu"), 1))
     (own,) = pipeline.scores(tiny_card, evaluation, pipeline.conventions(tiny_card, "card"))
 
     assert ("dataset", 19, 5) == (own["convention"], len(own["iou"]), own["frames"])
@@ -87,16 +88,6 @@ def test_an_export_shows_what_surgery_did_to_class_maps(tiny_card, dataset, tmp_
     assert broken.miou_delta < 0
     assert [broken] == ledger.read(tmp_path / "broken.ledger.json")
     assert (tmp_path / "broken.onnx").is_file()
-
-
-def test_a_plan_runs_nothing_and_names_every_step(tiny_card):
-    """Export, surgery, build, run."""
-    plan = pipeline.plan(Case(tiny_card, find("cpu"), 4), "DATA", None)
-
-    assert ["roadworthy", "  surgery", "onnxruntime:", "roadworthy"] == [
-        line.split(" p")[0].split(" e")[0].split(" no")[0] for line in plan
-    ]
-    assert "--data DATA" in plan[-1]
 
 
 def test_the_sample_data_say_where_they_come_from(tmp_path):

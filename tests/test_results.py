@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from roadworthy import evidence, pipeline, results
+from roadworthy import pipeline, results
 from roadworthy.case import Case
 from roadworthy.problem import Problem
+from roadworthy.run import Run
 from roadworthy.soc import find
 
 
@@ -88,7 +89,7 @@ def test_a_photograph_of_another_size_is_no_input(tiny_card, dataset, tmp_path):
 
 def test_result_files_score_as_the_stream_does(tiny_card, tiny_data, dataset, folder, tmp_path):
     """Float16 files of the same logits give the streaming run's matrices, up to float16's ties."""
-    run = evidence.Run(tmp_path / "run", str(tiny_data), None)
+    run = Run(tmp_path / "run", str(tiny_data), None)
     streamed = run.evaluation(Case(tiny_card, find("cpu"), 4))
     scored = results.score_results(tiny_card, folder, dataset, quiet)
 

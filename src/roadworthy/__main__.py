@@ -109,12 +109,13 @@ def score(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest."""
-    from roadworthy import cache, evidence, pipeline  # noqa: PLC0415
+    from roadworthy import cache, pipeline  # noqa: PLC0415
+    from roadworthy.run import Run  # noqa: PLC0415
 
     case = Case(_card(options), chips.find(options.soc), options.batch)
     names = pipeline.conventions(case.card, options.convention)
     with _progress("frames") as progress:
-        run = evidence.Run(options.out or cache.run_folder(), options.data, options.weights, progress)
+        run = Run(options.out or cache.run_folder(), options.data, options.weights, progress)
         found = run.accuracy(case)[0]
         if found.value is None:
             raise Problem(f"{case.id}: {found.outcome}: {found.detail}")

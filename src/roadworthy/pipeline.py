@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import zlib
 from collections.abc import Callable, Mapping
@@ -206,22 +205,6 @@ def score(card: ModelCard, evaluation: Evaluation) -> miou.Score:
     """The evaluation's mIoU by the card's convention."""
     found: miou.Score = card.lookup(card.scoring.average, miou)(evaluation.matrices)
     return found
-
-
-def plan(case: Case, data: str, weights: Path | None) -> list[str]:
-    """What a run of the case does, in order, as a person reads it; runs nothing."""
-    card, given = case.card, ["--weights", str(weights)] if weights else []
-    lines = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", *given])]
-    if not given and not (card.sample and card.sample.weights):
-        lines.append(f"  weights untrained, made from the parameters' names; --weights takes {card.weights}")
-    if data == SAMPLE and card.sample and card.sample.size:
-        lines.append(f"  drawn frames at {card.sample.size[0]}x{card.sample.size[1]}, the first {card.sample.frames}")
-    lines += [f"  surgery {' '.join(f'{k}={v}' for k, v in step.items())}" for step in card.surgery]
-    reason = runtimes.missing(case)
-    lines.append(f"{case.runtime}: {reason}" if reason else runtimes.find(case.runtime).plan(case))
-    judged = ["--data", data, *given, "--soc", case.soc.name, "--batch", str(case.batch)]
-    lines.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
-    return lines
 
 
 def conventions(card: ModelCard, wanted: str) -> list[str]:

@@ -280,13 +280,13 @@ def _evidence(config: pytest.Config) -> Evidence:
     state = _state(config)
     if state.evidence is not None:
         return state.evidence
-    from roadworthy import cache, evidence  # noqa: PLC0415  see the module's docstring
+    from roadworthy import cache, evidence, run  # noqa: PLC0415  see the module's docstring
 
     option = config.option
     if option.published:
         state.evidence = evidence.Published()
     else:
-        state.evidence = evidence.Run(option.out or cache.run_folder(), option.data, option.weights)
+        state.evidence = run.Run(option.out or cache.run_folder(), option.data, option.weights)
     return state.evidence
 
 
@@ -318,12 +318,12 @@ def _commit(found: Evidence, folder: Path, *, passed: bool) -> str | None:
 
 
 def _print_plans(config: pytest.Config, state: State) -> None:
-    from roadworthy import pipeline  # noqa: PLC0415  see the module's docstring
+    from roadworthy import plan  # noqa: PLC0415  see the module's docstring
 
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     for case in {case.id: case for case in state.ours.values()}.values():
         terminal.write_line(f"{case.id}:")
-        for line in pipeline.plan(case, config.option.data, config.option.weights):
+        for line in plan.lines(case, config.option.data, config.option.weights):
             terminal.write_line(f"  {line}")
 
 

@@ -78,10 +78,11 @@ def test_no_memory_is_a_record_and_not_a_crash(tiny_models, tiny_data, tmp_path)
     script = f"""
 import resource
 from pathlib import Path
-from roadworthy import card, evidence, soc
+from roadworthy import card, soc
+from roadworthy.run import Run
 from roadworthy.case import Case
 tiny = card.find([Path({str(tiny_models)!r})])["tiny"]
-run = evidence.Run(Path({str(tmp_path)!r}), {str(tiny_data)!r}, None)
+run = Run(Path({str(tmp_path)!r}), {str(tiny_data)!r}, None)
 run.accuracy(Case(tiny, soc.find("cpu"), 1))
 run.open_session(Case(tiny, soc.find("cpu"), 2))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -10,13 +10,14 @@ import pytest
 from roadworthy import evidence, measure, pipeline, record
 from roadworthy.case import Case
 from roadworthy.problem import Unavailable
+from roadworthy.run import Run
 from roadworthy.soc import find
 
 
 @pytest.fixture
 def run(tiny_data, tmp_path):
     """A run over the small data set."""
-    return evidence.Run(tmp_path / "run", str(tiny_data), None)
+    return Run(tmp_path / "run", str(tiny_data), None)
 
 
 @pytest.fixture
@@ -64,7 +65,10 @@ def test_a_lost_figure_is_a_record_with_its_reason(run, case, monkeypatch, tmp_p
     (lost,) = run.accuracy(case)
 
     assert (None, outcome) == (lost.value, lost.outcome)
-    assert lost.detail in ("no page", "tiny-bs4-cpu: the output is 3 x 20 x 64 x 128; by the card it must be 4 x 20 x 64 x 128")
+    assert lost.detail in (
+        "no page",
+        "tiny-bs4-cpu: the output is 3 x 20 x 64 x 128; by the card it must be 4 x 20 x 64 x 128",
+    )
     assert [lost] == record.read(tmp_path / "run" / "records.jsonl")
 
 

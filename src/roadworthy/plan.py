@@ -1,0 +1,26 @@
+"""What a run of a case would do, as a person reads it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from roadworthy import runtimes
+from roadworthy.case import Case
+from roadworthy.data.cityscapes import SAMPLE
+
+
+def lines(case: Case, data: str, weights: Path | None) -> list[str]:
+    """What a run of the case does, in order, as a person reads it; runs nothing."""
+    card, given = case.card, ["--weights", str(weights)] if weights else []
+    told = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", *given])]
+    if not given and not (card.sample and card.sample.weights):
+        told.append(f"  weights untrained, made from the parameters' names; --weights takes {card.weights}")
+    if data == SAMPLE and card.sample and card.sample.size:
+        told.append(f"  drawn frames at {card.sample.size[0]}x{card.sample.size[1]}, the first {card.sample.frames}")
+    told += [f"  surgery {' '.join(f'{k}={v}' for k, v in step.items())}" for step in card.surgery]
+    reason = runtimes.missing(case)
+    told.append(f"{case.runtime}: {reason}" if reason else runtimes.find(case.runtime).plan(case))
+    judged = ["--data", data, *given, "--soc", case.soc.name, "--batch", str(case.batch)]
+    told.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
+    return told
