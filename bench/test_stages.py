@@ -127,6 +127,7 @@ def test_stages_score_a_file(compare: Compare, dataset: Dataset, tmp_path: Path,
 
     what = f"{card.key}: score a {np.dtype(stored)} file with its label, against numpy, Pillow and torch"
     compare(what, ours, plain, rounds=10 if card.key == "erfnet" else 5)
+    path.unlink()  # up to 160 MB, which pytest would keep for three runs
 
 
 def test_stages_preprocess(compare: Compare, dataset: Dataset, card: ModelCard) -> None:
