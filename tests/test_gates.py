@@ -124,7 +124,7 @@ def test_the_published_ratios_of_erfnet(erfnet):
     assert ("unjudged", "1.167 x T4", "") == (told.outcome, told.observed, told.required)
     assert "no ratio is required by card.toml or a --profile" in told.because
     assert ("failed", "1.167 x T4", ">= 1.6 x T4") == (asked.outcome, asked.observed, asked.required)
-    assert "unlike: device  against wall eager" in asked.because
+    assert "measured unlike: device clock against wall clock of eager" in asked.because
 
 
 def test_a_ratio_below_the_promise_fails(tiny_card):
@@ -211,7 +211,10 @@ def test_a_ratio_across_clocks_says_so(tiny_card):
         Record(model="tiny", soc="Ascend310", batch=1, metric="throughput", value=3.0, source="measured", clock="wall"),
     ]
 
-    assert "unlike: device" in gates.ratio(tiny_card, find("Ascend310P3"), "Ascend310", 1.2, records).because
+    assert (
+        "unlike: device clock against wall clock"
+        in gates.ratio(tiny_card, find("Ascend310P3"), "Ascend310", 1.2, records).because
+    )
 
 
 def test_a_verdict_reads_as_one_line():

@@ -247,5 +247,7 @@ def test_a_summary_of_fewer_frames_is_not_scored(folder, score, dataset):
     del told["filesinfo"]["3"]
     (folder / "sumary.json").write_text(json.dumps(told))
 
-    with pytest.raises(Problem, match=rf"sumary\.json: 1 of 5 results are missing: {dataset.frames[3].stem}"):
+    with pytest.raises(
+        Problem, match=rf"sumary\.json: 1 of 5 results are missing or not listed: {dataset.frames[3].stem}"
+    ):
         score(folder)

@@ -37,7 +37,7 @@ def test_published_cells_are_those_of_the_guide(tiny_models):
 
 def test_a_chip_without_a_name_is_no_cell(tiny_models):
     """HRNet's GPU and ICNet's NPU are references; nobody can ask for them."""
-    with pytest.raises(Problem, match="--soc GPU: what guides call a chip without naming it"):
+    with pytest.raises(Problem, match="--soc GPU: is how guides speak of a chip"):
         Selection.of([tiny_models], ["GPU"], [])
     published = Selection.of([cards.builtin_models()], [], [], published=True)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from roadworthy.layout import Layout
 from roadworthy.lookup import functions, own_module
 from roadworthy.problem import Problem
-from roadworthy.published import Published
+from roadworthy.published import Published, check_percent
 from roadworthy.record import Record
 from roadworthy.schema import load_toml, read_table
 from roadworthy.soc import socs, unknown
@@ -86,8 +86,8 @@ class Export:
     operated: str = ""
 
     def __post_init__(self) -> None:
-        if not self.batches or min(self.batches) < 1:
-            raise ValueError(f"batches is {list(self.batches)}; it must list batch sizes of 1 or more")
+        if not self.batches or min(self.batches) < 1 or len(set(self.batches)) < len(self.batches):
+            raise ValueError(f"batches is {list(self.batches)}; it must list batch sizes of 1 or more, each once")
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,9 @@ class Target:
     vs: Mapping[str, float] = field(default_factory=dict)
     oom: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_percent(self.miou)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -155,6 +158,8 @@ class Sample:
         told = [self.weights, self.data, self.miou, self.drop]
         if any(told) and not all(told):
             raise ValueError("weights, data, miou and drop go together: what the weights reach on which data")
+        if self.miou is not None:
+            check_percent(self.miou)
         if self.frames is not None and self.frames < 1:
             raise ValueError(f"frames is {self.frames}; it must be 1 or more")
         if self.size and (len(self.size) != 2 or min(self.size) < 1):
@@ -222,8 +227,8 @@ class ModelCard:
         small = replace(self.input, shape=(self.input.shape[0], *self.sample.size), steps=steps)
         return replace(self, input=small, scoring=replace(self.scoring, compare="input"))
 
-    def lookup(self, name: str, engine: ModuleType | None = None) -> Callable[..., Any]:
-        """The function or class that the card calls `name`.
+    def lookup(self, name: str, engine: ModuleType | None = None, key: str = "") -> Callable[..., Any]:
+        """The function or class that the card calls `name`, under `key`.
 
         `net.x` is `x` of the model's own `net.py`; a bare name is a public function of the engine module of that
         stage. Raises Problem that lists the right names.
@@ -235,7 +240,7 @@ class ModelCard:
         known = functions(module, callable) if own else functions(module)
         if attribute not in known:
             right = ", ".join(f"net.{n}" if own else n for n in known)
-            raise Problem(f"{self.path}: there is no {name!r}; known: {right}")
+            raise Problem(f"{self.path}: {f'{key}: ' if key else ''}there is no {name!r}; known: {right}")
         found: Callable[..., Any] = getattr(module, attribute)
         return found
 

@@ -27,6 +27,13 @@ class Case:
         """The runtime that the card names for this chip, else the chip's own."""
         return self.card.runtime.get(self.soc.name, self.soc.runtime)
 
+    @property
+    def impossible(self) -> str | None:
+        """Why no machine can run the case, or None."""
+        if self.batch > 1 and self.card.export.batches == (1,):
+            return f"the graph of {self.card.key} is for batch 1 alone, by its guide"
+        return None
+
 
 def expand(cards: Iterable[ModelCard], socs: Sequence[Soc], batches: Sequence[int] = ()) -> list[Case]:
     """All cells: the batch sizes asked for, else those of the card up to the chip's limit."""

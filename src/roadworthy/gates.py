@@ -137,7 +137,7 @@ def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records
     observed = own.value / reference.value
     because = f"{speed} over {reference.value:.2f} at {reference.batch}"
     if (own.clock, own.runtime) != (reference.clock, reference.runtime):
-        because += f"; unlike: {own.clock} {own.runtime or ''} against {reference.clock} {reference.runtime or ''}"
+        because += f"; measured unlike: {_way(own)} against {_way(reference)}"
     if required is None:
         because = f"no ratio is required by {card.path.name} or a --profile; {because}"
         return Verdict(gate, "unjudged", f"{observed:.3f} x {other}", "", because)
@@ -160,7 +160,8 @@ def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> 
             gate, known, "out of memory", "to fit" if not known else "to fit, or to be known not to", because
         )
     if not any(r.outcome == "ok" for r in records):
-        return Verdict(gate, "unjudged", "nothing", "", f"batch {batch} did not run on {soc.name}")
+        told = next((r.detail for r in records if r.detail), f"batch {batch} did not run on {soc.name}")
+        return Verdict(gate, "unjudged", "nothing", "", told)
     if small := next((r.size for r in records if r.size), None):
         height, width = card.input.shape[1:]
         because = f"drawn frames were judged at {small}; the card's input is {height}x{width}"
@@ -197,6 +198,10 @@ def _without_value(gate: str, metric: str, own: Record | None) -> Verdict:
 def _same_data(one: str | None, other: str | None) -> bool:
     """By digest and size, behind the last hyphen: a folder may be renamed."""
     return one is not None and other is not None and one.rpartition("-")[2] == other.rpartition("-")[2]
+
+
+def _way(record: Record) -> str:
+    return f"{record.clock} clock" + (f" of {record.runtime}" if record.runtime else "")
 
 
 def _last(records: Iterable[Record], metric: str) -> Record | None:

@@ -32,7 +32,11 @@ def build(card: ModelCard, stage: Stage = "evaluated") -> nn.Module:
     if stage == "operated" and card.export.operated:
         names["export.operated"] = card.export.operated
     key, name = list(names.items())[-1]
-    module = card.lookup(name)(card.net.classes)
+    make = card.lookup(name, key=key)
+    try:
+        module = make(card.net.classes)
+    except Exception as error:  # whatever a model's own code raises
+        raise Problem(f"{card.path.with_name('net.py')}: {name}({card.net.classes}) fails: {error!r}") from error
     if not isinstance(module, nn.Module):
         raise Problem(f"{card.path}: {key} {name!r} gives {type(module).__name__}, not a torch module")
     return module
@@ -123,8 +127,12 @@ def save_untrained(card: ModelCard, frame: NDArray[np.float32], path: Path) -> N
             norm.register_forward_pre_hook(_settle)
         if len(norms) > 1:  # the last of a residual branch: as strong as what it is added to, it would double variance
             norms[-1].weight.data *= 0.25
-    with torch.inference_mode():
-        module(torch.from_numpy(frame))
+    try:
+        with torch.inference_mode():
+            module(torch.from_numpy(frame))
+    except Exception as error:  # whatever a model's own code raises
+        size = "x".join(map(str, frame.shape))
+        raise Problem(f"{card.path.with_name('net.py')}: the network fails on an input of {size}: {error!r}") from error
     safetensors.torch.save_file(module.state_dict(), path)
 
 

@@ -90,6 +90,7 @@ def weights_file(card: ModelCard, given: Path | None) -> Path:
         frames = replace(open_data(SAMPLE, card), frames=open_data(SAMPLE, card).frames[:1])
         network.save_untrained(small, next(iter(stream.batches(small, frames, 1))).inputs, folder / name)
 
+    network.build(small)  # a broken net.py is told before anything is drawn
     makers = (network.__file__, preprocess.__file__, decode.__file__, card.path.parent / "net.py")
     code = [fingerprint.of_file(Path(file)) for file in makers]
     recipe = [asdict(card.net), asdict(small.input), code, metadata.version("torch"), sample.VERSION]

@@ -19,7 +19,7 @@ def lines(case: Case, data: str, weights: Path | None) -> list[str]:
     if data == SAMPLE and card.sample and card.sample.size:
         told.append(f"  drawn frames at {card.sample.size[0]}x{card.sample.size[1]}, the first {card.sample.frames}")
     told += [f"  surgery {' '.join(f'{k}={v}' for k, v in step.items())}" for step in card.surgery]
-    reason = runtimes.missing(case)
+    reason = case.impossible or runtimes.missing(case)
     told.append(f"{case.runtime}: {reason}" if reason else runtimes.find(case.runtime).plan(case))
     judged = ["--data", data, *given, "--soc", case.soc.name, "--batch", str(case.batch)]
     told.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -46,6 +46,7 @@ class State:
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)  # with the cell that each is about
     evidence: Evidence | None = None
     lost: str | None = None  # why records were not added
+    added: bool = False
 
     @property
     def models(self) -> list[cards.ModelCard]:
@@ -144,7 +145,8 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return [f"judging {socs} by the figures that the guides publish{rule}", versions]
     try:
         weights = [_weights_line(card, config.option.weights) for card in state.models]
-        return [f"judging {socs} on {_data_line(config.option.data)}{rule}", *weights, versions]
+        sizes = [line for card in state.models for line in _size_lines(card, config.option.data)]
+        return [f"judging {socs} on {_data_line(config.option.data)}{rule}", *sizes, *weights, versions]
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from None
 
@@ -171,13 +173,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A Problem is told in its one sentence, without a traceback; what cannot run here is skipped with its reason."""
     try:
         return (yield)
-    except Problem as problem:
-        state = item.config.stash.get(KEY, None)
+    except Problem as caught:
+        problem, state = caught, item.config.stash.get(KEY, None)
         if state is None or item.nodeid not in state.ours:
             raise
-        if isinstance(problem, Unavailable):
-            pytest.skip(str(problem))
-        pytest.fail(str(problem), pytrace=False)
+    outcome: Literal["failed", "unjudged"] = "unjudged" if isinstance(problem, Unavailable) else "failed"
+    gate = getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " ")
+    state.verdicts.append((state.ours[item.nodeid].id, Verdict(gate, outcome, "nothing", "", str(problem))))
+    if outcome == "unjudged":
+        pytest.skip(str(problem))
+    pytest.fail(str(problem), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -205,6 +210,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"records: {state.evidence.out / 'records.jsonl'}")
     if state.lost:
         terminalreporter.write_line(f"records not added: {state.lost}", red=True)
+    elif state.added:
+        terminalreporter.write_line(f"records added to {_records_folder(config)}")
     if state.asked and not state.judged and not config.option.dry_run and not config.option.collectonly:
         terminalreporter.write_line("nothing was judged", yellow=True)
 
@@ -219,6 +226,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = NOTHING_JUDGED
     elif option.update_records and state.evidence:
         state.lost = _commit(state.evidence, _records_folder(session.config), passed=exitstatus == pytest.ExitCode.OK)
+        state.added = state.lost is None
         if state.lost and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -332,6 +340,15 @@ def _data_line(data: str) -> str:
         return f"sample data ({cityscapes.SAMPLE_FRAMES['val']} drawn frames, made on first use)"
     dataset = cityscapes.open_dataset(Path(data))
     return f"{data} ({len(dataset)} frames{', drawn by roadworthy' if dataset.origin else ''})"
+
+
+def _size_lines(card: cards.ModelCard, data: str) -> list[str]:
+    """How a large network is judged on drawn frames."""
+    drawn = data == cityscapes.SAMPLE or cityscapes.open_dataset(Path(data)).origin
+    if not drawn or card.sample is None or not card.sample.size:
+        return []
+    height, width = card.sample.size
+    return [f"{card.key}: the first {card.sample.frames} of these frames, at {height}x{width}"]
 
 
 def _weights_line(card: cards.ModelCard, given: Path | None) -> str:

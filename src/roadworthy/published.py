@@ -65,6 +65,13 @@ class Published:
                 raise ValueError(f"{key}.batch is {list(batches)}; it must be a list of whole numbers")
             if key == "miou" and any("oom" in column for column in table.values()):
                 raise ValueError('miou holds "oom"; what did not fit stands in published.throughput')
+            for figure in (
+                f for soc, column in table.items() if soc != "batch" for f in column if not isinstance(f, str)
+            ):
+                if key == "miou":
+                    check_percent(figure)
+                elif figure <= 0:
+                    raise ValueError(f"throughput holds {figure}; it must be images/s above 0")
             for soc, column in table.items():
                 if len(column) != len(batches):
                     raise ValueError(f"{key}.{soc} has {len(column)} figures for {len(batches)} batch sizes")
@@ -101,6 +108,12 @@ class Published:
                 )
             )
         return [*found, *(record for run in self.training for record in run.records(model))]
+
+
+def check_percent(miou: float) -> None:
+    """Raise ValueError where a mIoU is a fraction, or no share at all."""
+    if not 1 < miou <= 100:
+        raise ValueError(f"miou is {miou}; it must be in percent, such as 72.2")
 
 
 def _cells(table: Mapping[str, tuple[Figure, ...]]) -> Iterator[tuple[str, int, Figure]]:

@@ -97,12 +97,13 @@ def pair(card: ModelCard, folder: Path, dataset: Dataset) -> dict[str, Path]:
     found = _listed(summary, folder) if summary else _present(folder)
     if extra := sorted({name for name, _ in found} - set(names)):
         what = f"{len(extra)} results are of no frame of {dataset.root}"
-        raise Problem(f"{summary or folder}: {what}: {_shown([f'{name}_*' for name in extra])}")
+        right = f"{card.key}'s are called {next(iter(names))}_{card.output.index}.bin and so on"
+        raise Problem(f"{summary or folder}: {what}: {_shown([f'{name}_*' for name in extra])}; {right}")
     numbers = {number for _, number in found}
     outputs = card.output.files or (card.output.index,)
     output = next((number for number in outputs if number in numbers), outputs[0])
     if lost := [f"{name}_{output}.bin" for name in names if (name, output) not in found]:
-        what = f"{len(lost)} of {len(names)} results are missing"
+        what = f"{len(lost)} of {len(names)} results are missing" + (" or not listed" if summary else "")
         raise Problem(f"{summary or folder}: {what}: {_shown(lost)}{_text_files(folder)}")
     paths = {stem: found[name, output] for name, stem in names.items()}
     _check_sizes(paths)
@@ -137,8 +138,9 @@ def _listed(summary: Path, folder: Path) -> dict[tuple[str, int], Path]:
                 if path.is_file():
                     found[key] = path
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        reason = "no JSON" if isinstance(error, ValueError) else "no filesinfo with infiles and outfiles in it"
         raise Problem(
-            f"{summary}: no summary of ais_bench ({error!r}); it holds filesinfo with infiles and outfiles"
+            f"{summary}: no summary of ais_bench ({reason}); without it, results are paired by name"
         ) from None
     return found
 

@@ -49,6 +49,7 @@ class Run:
         for card in map(self.fitted, models):
             self.dataset(card)
             try:
+                card.lookup(card.scoring.average, miou, "scoring.average")
                 self.graph(card)
             except Problem as problem:
                 problems.append(problem)
@@ -92,10 +93,8 @@ class Run:
 
     def open_session(self, case: Case) -> Session:
         """A session of the case's runtime on the graph after surgery; raises Unavailable where this machine cannot."""
-        if reason := runtimes.missing(case):
-            raise Unavailable(f"{case.soc.name} cannot run here: {reason}")
-        if case.batch > 1 and case.card.export.batches == (1,):
-            raise Unavailable(f"{case.id}: the graph of {case.card.key} is for batch 1 alone, by its guide")
+        if reason := case.impossible or runtimes.missing(case):
+            raise Unavailable(f"{case.id} cannot run here: {reason}")
         runtime = runtimes.find(case.runtime)
         artifact = runtime.build(case, self.graph(case.card).files[-1], self.weights(case.card))
         return runtime.open_session(artifact, case)
@@ -145,6 +144,8 @@ class Run:
         """Share of pixels on which the graph, exported and operated, agrees with the torch module; writes the ledger."""
 
         def compared() -> list[Record]:
+            if case.impossible:
+                raise Unavailable(f"{case.id} cannot run: {case.impossible}")
             weights, (dataset, _) = self.weights(case.card), self.dataset(case.card)
             card = self.fitted(case.card)
             found = pipeline.parity(replace(case, card=card), self.graph(card), weights, dataset)

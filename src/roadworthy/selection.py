@@ -43,7 +43,9 @@ class Selection:
                 raise Problem(f"--batch {batch}: a batch size is 1 or more")
         named = tuple(dict.fromkeys(chips.find(name).name for name in socs))
         if nameless := [name for name in named if chips.find(name).unnamed]:
-            raise Problem(f"--soc {nameless[0]}: what guides call a chip without naming it; name the chip")
+            raise Problem(
+                f"--soc {nameless[0]}: is how guides speak of a chip whose name they leave out; --soc takes a name, such as T4"
+            )
         rule = profiles.find(profile) if profile else None
         found = cards.find(folders)
         if published:

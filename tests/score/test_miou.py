@@ -104,13 +104,17 @@ def test_the_running_convention_is_a_mean_over_frames_so_far():
     assert (0.5, *[0.0] * 18) == first.iou == last.iou
 
 
-def test_only_the_running_convention_has_something_to_add():
-    """A reader of its figure is told why it is not the pooled one."""
-    matrices = one_frame({(0, 0): 1})
+def test_a_figure_that_is_not_the_pooled_one_says_why():
+    """A running mean, and classes that are in no frame; nothing where the figures are the same."""
+    whole = one_frame({(c, c): 1 for c in range(19)})
+    part = one_frame({(c, c): 1 for c in range(17)})
 
-    assert "mean over the frames" in miou.running(matrices).note
-    assert "order" in miou.running(matrices).note
-    assert ["", "", ""] == [convention(matrices).note for convention in (miou.dataset, miou.pooled, miou.clipped)]
+    assert "mean over the frames" in miou.running(whole).note
+    assert "order" in miou.running(whole).note
+    for convention in (miou.dataset, miou.clipped):
+        assert not convention(whole).note
+        assert convention(part).note.startswith("motorcycle, bicycle: in no frame, counted as 0 here")
+    assert not miou.pooled(part).note
 
 
 def test_an_absent_class_is_nought_or_left_out():

@@ -42,8 +42,8 @@ def export(module: nn.Module, card: ModelCard, path: Path) -> None:
                 dynamo=False,
                 dynamic_axes=None if card.export.batches == (1,) else free,
             )
-        except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except Exception as error:  # of the exporter, or whatever a model's own code raises
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
             raise Problem(
                 f"{card.path}: the network cannot be exported at opset {card.export.opset} ({reason})"
             ) from error

@@ -55,9 +55,7 @@ class Runtime(Protocol):
 def find(name: str) -> Runtime:
     """The runtime of this name; raises Problem where this version has none or its package is not installed."""
     if importlib.util.find_spec(f"{__name__}.{name}") is None:
-        raise Problem(
-            f"this version of roadworthy has no runtime {name!r} yet; the guides' figures can be judged (--published)"
-        )
+        raise Problem(f"this version of roadworthy has no runtime {name!r} yet")
     return cast("Runtime", importlib.import_module(f"{__name__}.{name}"))
 
 
