@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import imagecodecs
 import numpy as np
+from numba import njit
 from PIL import Image
 
 from roadworthy.problem import Problem
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 TRAIN_IDS: NDArray[np.uint8] = np.full(256, 255, np.uint8)
 TRAIN_IDS[[7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]] = np.arange(19)
 TRAIN_IDS.setflags(write=False)
+
+_STRANGE = 254  # in a table: what no file of its kind stores
+_TABLES: dict[str, NDArray[np.uint8]] = {
+    "labelIds": TRAIN_IDS,
+    "labelTrainIds": np.array([*range(19), *[_STRANGE] * 236, 255], np.uint8),
+}
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -36,15 +43,12 @@ def read_label(path: Path, kind: str) -> NDArray[np.uint8]:
     `kind` says what the file stores: "labelTrainIds", or "labelIds", which are mapped by `TRAIN_IDS`. Raises Problem
     naming the file when it cannot be read, is damaged, is no 8-bit gray PNG, or stores what no trainId can be.
     """
-    label = _read(path, imagecodecs.png_decode, channels=1)  # libpng: the fastest on flat labels
-    if kind == "labelIds":
-        mapped = bytearray(label).translate(TRAIN_IDS.tobytes())  # numpy would widen every index to 8 bytes first
-        return np.frombuffer(mapped, np.uint8).reshape(label.shape)
-    if kind != "labelTrainIds":
+    if kind not in _TABLES:
         raise Problem(f'{path}: labels of kind {kind!r} are unknown; known: "labelIds", "labelTrainIds"')
-    strange = (label > 18) & (label < 255)
-    if strange.any():
-        value = label[strange].min()
+    label = _read(path, imagecodecs.png_decode, channels=1)  # libpng: the fastest on flat labels
+    if not _look_up(label.reshape(-1), _TABLES[kind]):
+        stored = _read(path, imagecodecs.png_decode, channels=1)
+        value = stored[_TABLES[kind][stored] == _STRANGE].min()
         raise Problem(f"{path}: holds the value {value}; trainIds are 0..18 and 255 (is it a labelIds file?)")
     return label
 
@@ -71,3 +75,14 @@ def _read(path: Path, decode: Callable[[bytes], NDArray[np.uint8]], channels: in
     if pixels.dtype != np.uint8 or found != channels:
         raise Problem(f"{path}: holds {found} channels of {pixels.dtype}; {right}")
     return pixels
+
+
+@njit(cache=True, nogil=True)
+def _look_up(label: NDArray[np.uint8], table: NDArray[np.uint8]) -> bool:
+    """Every value through the table, in place; False where one is strange."""
+    known = True
+    for i in range(label.size):
+        value = table[label[i]]
+        known &= value != _STRANGE
+        label[i] = value
+    return known
