@@ -135,7 +135,7 @@ def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records
             because += f"; the guide does not name the {unnamed[0]} that it compares with"
         return Verdict(gate, "unjudged", speed, "", because)
     observed = own.value / reference.value
-    because = f"{speed} over {reference.value:.2f} at {reference.batch}"
+    because = f"{speed} over {reference.value:.2f} at {reference.batch} is {observed:.4f}"  # 1.1996 is not 1.2
     if (own.clock, own.runtime) != (reference.clock, reference.runtime):
         because += f"; measured unlike: {_way(own)} against {_way(reference)}"
     if required is None:
