@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from roadworthy import evidence, measure, pipeline, record
+from roadworthy import evidence, fingerprint, measure, pipeline, record
 from roadworthy.case import Case
 from roadworthy.problem import Unavailable
 from roadworthy.run import Run
@@ -122,12 +122,16 @@ def test_measured_throughput_is_compared_with_published_references_only(run, tin
     assert {"Ascend310", "Ascend310P3"} == {r.soc for r in evidence.Published().throughput_of_chips(case)}
 
 
-def test_committed_records_keep_what_was_there(run, case, tmp_path):
-    """Appended by model, samples copied."""
+def test_weights_are_found_and_hashed_once_a_run(run, case, monkeypatch):
+    """Large networks have hundreds of megabytes of them, and every record names them."""
+    asked = []
+    for module, name in ((pipeline, "weights_file"), (fingerprint, "of_file")):
+        good = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, good=good, name=name: asked.append((name, args)) or good(*args))
     run.accuracy(case)
-    evidence.commit(run, tmp_path / "records")
-    evidence.commit(run, tmp_path / "records")
-    rows = record.read(tmp_path / "records" / "tiny.jsonl")
+    weights = run.weights(case.card)
+    run.parity(case)
+    hashed = [args for name, args in asked if name == "of_file" and args == (weights,)]
 
-    assert [*run.records, *run.records] == rows
-    assert all((tmp_path / "records" / row.samples).is_file() for row in rows)
+    assert 1 == [name for name, _ in asked].count("weights_file")
+    assert 2 == len(hashed)  # for the graph's place in the cache, and for all records together

@@ -54,6 +54,11 @@ class Input:
         if not told:
             raise ValueError(f"file is {self.file!r}; it must name a frame's file by {{stem}}")
 
+    @property
+    def resizes(self) -> bool:
+        """Whether a photograph of another size is brought to the input's."""
+        return "resize" in self.steps
+
 
 @dataclass(frozen=True)
 class Output:
@@ -210,6 +215,11 @@ class ModelCard:
         return self.path.parent.name
 
     @property
+    def own_weights(self) -> Path | None:
+        """The checkpoint that lies beside the card, trained on sample data."""
+        return self.path.parent / self.sample.weights if self.sample and self.sample.weights else None
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """One frame of the output that is scored: (classes, height, width) of logits, (height, width) of a class map."""
         size = tuple(length // self.output.stride for length in self.input.shape[1:])
@@ -223,7 +233,7 @@ class ModelCard:
         """The card for drawn frames: their size and the network's input shrink to `[sample].size`, where there is one."""
         if self.sample is None or not self.sample.size:
             return self
-        steps = self.input.steps if "resize" in self.input.steps else ("resize", *self.input.steps)
+        steps = self.input.steps if self.input.resizes else ("resize", *self.input.steps)
         small = replace(self.input, shape=(self.input.shape[0], *self.sample.size), steps=steps)
         return replace(self, input=small, scoring=replace(self.scoring, compare="input"))
 

@@ -79,16 +79,14 @@ def open_data(name: str, card: ModelCard, split: str = "val", progress: Progress
 
 def weights_file(card: ModelCard, given: Path | None) -> Path:
     """The checkpoint given, else the sample weights beside the card, else weights that nobody trained."""
-    if given is not None:
-        return given
-    if card.sample is not None and card.sample.weights:
-        return card.path.parent / card.sample.weights
+    if found := given or card.own_weights:
+        return found
     name = f"{UNTRAINED}{card.key}.safetensors"
     small = card.at_sample_size()
 
     def make(folder: Path) -> None:
-        frames = replace(open_data(SAMPLE, card), frames=open_data(SAMPLE, card).frames[:1])
-        network.save_untrained(small, next(iter(stream.batches(small, frames, 1))).inputs, folder / name)
+        first = next(stream.batches(small, open_data(SAMPLE, card), 1))
+        network.save_untrained(small, first.inputs, folder / name)
 
     network.build(small)  # a broken net.py is told before anything is drawn
     makers = (network.__file__, preprocess.__file__, decode.__file__, card.path.parent / "net.py")

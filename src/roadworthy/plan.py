@@ -7,16 +7,16 @@ from pathlib import Path
 
 from roadworthy import runtimes
 from roadworthy.case import Case
-from roadworthy.data.cityscapes import SAMPLE
+from roadworthy.data.cityscapes import is_drawn
 
 
 def lines(case: Case, data: str, weights: Path | None) -> list[str]:
     """What a run of the case does, in order, as a person reads it; runs nothing."""
     card, given = case.card, ["--weights", str(weights)] if weights else []
     told = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", *given])]
-    if not given and not (card.sample and card.sample.weights):
+    if not given and not card.own_weights:
         told.append(f"  weights untrained, made from the parameters' names; --weights takes {card.weights}")
-    if data == SAMPLE and card.sample and card.sample.size:
+    if is_drawn(data) and card.sample and card.sample.size:
         told.append(f"  drawn frames at {card.sample.size[0]}x{card.sample.size[1]}, the first {card.sample.frames}")
     told += [f"  surgery {' '.join(f'{k}={v}' for k, v in step.items())}" for step in card.surgery]
     reason = case.impossible or runtimes.missing(case)

@@ -344,15 +344,14 @@ def _data_line(data: str) -> str:
 
 def _size_lines(card: cards.ModelCard, data: str) -> list[str]:
     """How a large network is judged on drawn frames."""
-    drawn = data == cityscapes.SAMPLE or cityscapes.open_dataset(Path(data)).origin
-    if not drawn or card.sample is None or not card.sample.size:
+    if not cityscapes.is_drawn(data) or card.sample is None or not card.sample.size:
         return []
     height, width = card.sample.size
     return [f"{card.key}: the first {card.sample.frames} of these frames, at {height}x{width}"]
 
 
 def _weights_line(card: cards.ModelCard, given: Path | None) -> str:
-    path = given or (card.path.parent / card.sample.weights if card.sample and card.sample.weights else None)
+    path = given or card.own_weights
     if path is None:
         return f"weights of {card.key}: untrained, made from the parameters' names (--weights takes {card.weights})"
     if not path.is_file():

@@ -60,7 +60,7 @@ def score_results(card: ModelCard, folder: Path, dataset: Dataset, progress: Pro
 
     Raises Problem naming every result that is missing, cut short, of another network or of no frame.
     """
-    cityscapes.check(dataset, card.input.shape, exact="resize" not in card.input.steps)
+    cityscapes.check(dataset, card.input.shape, exact=not card.input.resizes)
     files = pair(card, folder, dataset)
     height, width = card.input.shape[1:]
 

@@ -59,15 +59,17 @@ class Run:
     def dataset(self, card: ModelCard) -> tuple[Dataset, str]:
         """The data set with the card's kind of label, every frame checked, and its name with digest."""
         card = self.fitted(card)
+        small = card.sample if self._opened(card).origin else None
 
         def checked() -> tuple[Dataset, str]:
-            dataset, small = self._opened(card), card.sample if self._opened(card).origin else None
+            dataset = self._opened(card)
             if small is not None:
                 dataset = replace(dataset, frames=dataset.frames[: small.frames])
-            name = cityscapes.check(dataset, card.input.shape, exact="resize" not in card.input.steps)
+            name = cityscapes.check(dataset, card.input.shape, exact=not card.input.resizes)
             return dataset, name + (f"@{card.input.shape[1]}x{card.input.shape[2]}" if small and small.size else "")
 
-        found: tuple[Dataset, str] = self._once(("data", card.key), checked)
+        frames = (card.scoring.labels, card.input.shape, card.input.resizes, small)  # alike for many a model
+        found: tuple[Dataset, str] = self._once(("data", *frames), checked)
         return found
 
     def fitted(self, card: ModelCard) -> ModelCard:
@@ -82,7 +84,8 @@ class Run:
 
     def weights(self, card: ModelCard) -> Path:
         """The checkpoint that the run judges."""
-        return pipeline.weights_file(card, self._weights)
+        path: Path = self._once(("weights", card.key), lambda: pipeline.weights_file(card, self._weights))
+        return path
 
     def graph(self, card: ModelCard) -> Graph:
         """The card's network with this run's weights as ONNX."""
@@ -230,6 +233,7 @@ class Run:
         self, case: Case, metric: str, value: float | None, ran: Session | Evaluation | None = None, **more: Any
     ) -> Record:
         weights = self.weights(case.card)
+        digest = self._once(("digest", weights), lambda: fingerprint.of_file(weights))
         dataset, data, frames = None, None, None
         if metric in ("miou", "pooled_miou") or metric.startswith("agreement."):
             dataset, data = self.dataset(case.card)
@@ -247,7 +251,7 @@ class Run:
             provider=ran.provider if ran else None,
             data=data,
             frames=frames,
-            weights=f"{weights.name}@{fingerprint.of_file(weights)}",
+            weights=f"{weights.name}@{digest}",
             when=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             environment=environment(ran.threads if ran else None),
             **more,

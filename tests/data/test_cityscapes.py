@@ -132,3 +132,10 @@ def test_an_order_names_every_frame_once(data, tmp_path):
         order.write_text("\n".join(lines))
         with pytest.raises(Problem, match=told):
             cityscapes.read_order(order, dataset)
+
+
+def test_drawn_frames_are_known_by_name_or_by_their_folder(tiny_data, tmp_path):
+    """`sample`, and a folder that says who drew it; any other folder is somebody's photographs."""
+    assert cityscapes.is_drawn("sample")
+    assert cityscapes.is_drawn(str(tiny_data))
+    assert not cityscapes.is_drawn(str(tmp_path))

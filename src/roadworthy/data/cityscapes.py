@@ -78,6 +78,11 @@ def open_dataset(root: Path, split: str = "val", prefer: str = "labelTrainIds") 
     return Dataset(root, split, tuple(frames), _origin(root))
 
 
+def is_drawn(data: str) -> bool:
+    """Whether `--data` names frames that roadworthy drew: the sample data set, or a folder that it wrote."""
+    return data == SAMPLE or _origin(Path(data)) is not None
+
+
 def check(dataset: Dataset, shape: tuple[int, ...], *, exact: bool = False) -> str:
     """The data set's digest after every file was read; `shape` is the network's (channels, height, width).
 

@@ -1,0 +1,31 @@
+"""Where the records of a run are kept, and those of the guides come from."""
+
+from __future__ import annotations
+
+from roadworthy import evidence, record
+from roadworthy.case import Case
+from roadworthy.run import Run
+from roadworthy.soc import find
+
+
+def test_committed_records_keep_what_was_there(tiny_card, tiny_data, tmp_path):
+    """Appended by model, samples copied."""
+    run = Run(tmp_path / "run", str(tiny_data), None)
+    run.accuracy(Case(tiny_card, find("cpu"), 4))
+    evidence.commit(run, tmp_path / "records")
+    evidence.commit(run, tmp_path / "records")
+    rows = record.read(tmp_path / "records" / "tiny.jsonl")
+
+    assert [*run.records, *run.records] == rows
+    assert all((tmp_path / "records" / row.samples).is_file() for row in rows)
+
+
+def test_published_evidence_is_of_one_cell(tiny_card):
+    """Its mIoU, and whether it fitted; what a chip could not hold has no accuracy."""
+    guides = evidence.Published()
+    fits, lost = Case(tiny_card, find("Ascend310P3"), 4), Case(tiny_card, find("Ascend310"), 4)
+
+    assert [("miou", 4, 0.895)] == [(r.metric, r.batch, r.value) for r in guides.accuracy(fits)]
+    assert [("ok", 130.0)] == [(r.outcome, r.value) for r in guides.memory(fits)]
+    assert [("oom", None)] == [(r.outcome, r.value) for r in guides.memory(lost)]
+    assert [] == guides.accuracy(lost)
