@@ -300,7 +300,8 @@ def test_an_interrupted_run_keeps_what_was_measured(pytester, tiny_models, tiny_
     )
     command = [sys.executable, "-m", "pytest", "-p", "roadworthy.plugin", "acceptance/test_accuracy.py"]
     command += ["acceptance/test_slow.py", "-k", "tiny", "--models", tiny_models, "--data", tiny_data, "--out", "out"]
-    running = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True)
+    listen = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  a job in the background ignores it
+    running = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True, preexec_fn=listen)  # noqa: PLW1509
     records = pytester.path / "out" / "records.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (records.exists() and len(records.read_text().splitlines()) >= 4):
