@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -164,7 +164,7 @@ def test_stages_preprocess_workers(compare: Compare, dataset: Dataset) -> None:
 def session(erfnet: ModelCard) -> onnxruntime.Session:
     """ERFNet with its sample weights at batch 4."""
     graph = pipeline.prepare(erfnet, pipeline.weights_file(erfnet, None))
-    return onnxruntime.Session(graph.files[-1], 4)
+    return onnxruntime.Session(graph.files[-1], (4, *erfnet.input.shape))
 
 
 def test_stages_accuracy_run(
@@ -229,19 +229,24 @@ def test_stages_memory(dataset: Dataset, benchmark: Any, capsys: pytest.CaptureF
 PEAK = """
 import re, sys
 from pathlib import Path
-from roadworthy.__main__ import main
-status = main(sys.argv[1:])
-print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1], file=sys.stderr)
-sys.exit(status)
+from roadworthy import card, soc, worker
+from roadworthy.case import Case
+from roadworthy.run import Manner, Run
+data, out = sys.argv[1:]
+case = Case(card.find([card.builtin_models()])["erfnet"], soc.find("cpu"), 4)
+(miou, _) = Run(Path(out), data, None, Manner(call=worker.here)).accuracy(case)
+print(miou.frames, re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
 
 
 def _peak(root: Path) -> float:
-    """Peak resident memory (MiB) of `roadworthy evaluate` in a process of its own.
+    """Peak resident memory (MiB) of an accuracy run in one process.
 
     Asked of the process itself: what `wait4` tells of a child begins at the size of its parent.
     """
-    verb = ["evaluate", "erfnet", "--data", str(root), "--batch", "4", "--json"]
-    done = subprocess.run([sys.executable, "-c", PEAK, *verb], capture_output=True, text=True, check=True)  # noqa: S603
-    assert json.loads(done.stdout)["frames"] in (24, 240)
-    return int(done.stderr.split()[-1]) / 1024
+    with tempfile.TemporaryDirectory() as out:
+        words = [sys.executable, "-c", PEAK, str(root), out]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)  # noqa: S603
+    frames, peak = map(int, done.stdout.split())
+    assert frames in (24, 240)
+    return peak / 1024

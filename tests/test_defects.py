@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roadworthy import gates
+from roadworthy import gates, worker
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import decode, preprocess, stream
 from roadworthy.gates import Verdict
 from roadworthy.record import Record
-from roadworthy.run import Run
+from roadworthy.run import Manner, Run
 from roadworthy.runtimes import onnxruntime
 from roadworthy.score import postprocess
 from roadworthy.soc import find
@@ -29,7 +29,7 @@ def judge_all(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
     """All verdicts of an acceptance run of a card."""
 
     def judged(card: ModelCard, committed: list[Record]) -> list[Verdict]:
-        run = Run(tmp_path_factory.mktemp("run"), str(tiny_data), None)
+        run = Run(tmp_path_factory.mktemp("run"), str(tiny_data), None, Manner(call=worker.here))
         cases = [Case(card, find("cpu"), batch) for batch in BATCHES]
         verdicts = [gates.parity(run.parity(cases[0])), gates.batch_invariance(run.batch_agreement(cases[1]))]
         for case in cases:

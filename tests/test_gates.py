@@ -161,6 +161,23 @@ def test_memory_passes_where_the_card_expects_what_happened(tiny_card, soc, batc
     ] == verdict.outcome
 
 
+@pytest.mark.parametrize(("outcome", "verdict"), [("crash", "failed"), ("timeout", "failed"), ("unstable", "passed")])
+def test_a_batch_that_broke_alone_does_not_fit(tiny_card, outcome, verdict):
+    """What was run to see whether it fits and gave nothing fails; what ran unsteadily fits."""
+    row = replace(MIOU, metric="throughput", value=None, outcome=outcome, detail="died by SIGSEGV")
+
+    assert verdict == gates.memory(tiny_card, find("Ascend310"), 1, [row]).outcome
+
+
+def test_throughput_with_untrained_weights_is_told_and_no_ratio(tiny_card):
+    """Weights that nobody trained may be slower or faster than those that are delivered."""
+    row = replace(MIOU, soc="Ascend310P3", metric="throughput", value=500.0, weights="untrained-tiny.safetensors@0")
+    verdict = gates.ratio(tiny_card, find("Ascend310P3"), "Ascend310", 1.2, [row])
+
+    assert "unjudged" == verdict.outcome
+    assert "with trained weights (500.00 images/s with untrained-tiny.safetensors@0)" in verdict.because
+
+
 def test_memory_is_unjudged_where_frames_were_drawn_small(tiny_card):
     """A sixteenth of the pixels fits where the whole may not; what does not fit small fails."""
     small = replace(MIOU, data="sample-v1/6@32x64", source="sample")

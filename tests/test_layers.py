@@ -18,8 +18,8 @@ LAYERS = [
         *("schema", "fingerprint", "lookup", "record", "soc", "published", "layout", "card", "profile", "case"),
         "selection",
     },
-    {"network"},  # card and checkpoint -> torch module, for every step that needs one
-    {"data", "convert", "runtimes", "score", "measure", "cache"},  # steps
+    {"network", "cache"},  # what several steps share: card and checkpoint -> torch module; things made once
+    {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "page"},  # readers: nouns, never a step
     {"tables"},  # a reader of what the other readers say
     {"pipeline", "train", "evidence", "run", "plan", "results"},  # the order of steps
@@ -32,10 +32,13 @@ ORDER = LAYERS[7]
 ONLY_IN = {
     "pytest": {"plugin.py"},
     "pandas": {"tables.py"},
-    "torch": {"network.py", "convert/export.py", "runtimes/eager.py", "train.py"},
-    "onnx": {"convert/surgery.py", "convert/ledger.py"},
+    "torch": {"network.py", "convert/export.py", "runtimes/eager.py", "runtimes/tensorrt.py", "train.py"},
+    "onnx": {"convert/surgery.py", "convert/ledger.py", "convert/outputs.py"},
     "onnxslim": {"convert/surgery.py"},
     "onnxruntime": {"runtimes/onnxruntime.py"},
+    "tensorrt": {"runtimes/tensorrt.py"},
+    "ais_bench": {"runtimes/ascend.py"},
+    "subprocess": {"runtimes/command.py", "runtimes/npu_smi.py", "runtimes/nvidia_smi.py", "__main__.py"},
     "rich": {"__main__.py"},
 }
 FILES = sorted(path for path in ENGINE.rglob("*.py") if "models" not in path.relative_to(ENGINE).parts)

@@ -20,10 +20,12 @@ class Clock:
         """The time."""
         return self.now
 
-    def work(self) -> None:
-        """A call that takes the next duration."""
-        self.now += next(self.seconds)
-        self.calls += 1
+    def work(self, calls: int) -> list[float]:
+        """The next durations."""
+        self.calls += calls
+        taken = [next(self.seconds) for _ in range(calls)]
+        self.now += sum(taken)
+        return taken
 
 
 def test_warm_up_ends_when_three_windows_agree():

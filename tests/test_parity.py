@@ -9,8 +9,6 @@ import pytest
 from roadworthy import card as cards
 from roadworthy import pipeline
 from roadworthy.card import Sample
-from roadworthy.case import Case
-from roadworthy.soc import find
 
 KEPT = {"icnet": 0.8, "hrnet": 0.1}  # by untrained weights, which are at the mercy of a pixel; the others keep all
 PASSES = {
@@ -39,7 +37,7 @@ def compared(one_frame, monkeypatch):
         card = replace(card, sample=Sample(size=size)).at_sample_size()
         weights = pipeline.weights_file(card, None)
         graph = pipeline.prepare(card, weights)
-        return pipeline.parity(Case(card, find("cpu"), 1), graph, weights, pipeline.open_data(str(one_frame), card), 1)
+        return pipeline.parity(card, graph, weights, pipeline.first_of(pipeline.open_data(str(one_frame), card), 1))
 
     return compare
 

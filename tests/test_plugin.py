@@ -277,7 +277,13 @@ def test_a_dry_run_shows_every_case_and_runs_nothing(suite, pytester):
     result.stdout.fnmatch_lines(
         ["tiny-bs4-cpu:", "*surgery pass=floor_bn_weights match=*", "*onnxruntime: no build*batch 4*"]
     )
-    result.stdout.fnmatch_lines(["tiny-bs16-Ascend310P3:", "*no runtime 'ascend' yet"])
+    result.stdout.fnmatch_lines(
+        [
+            "tiny-bs16-Ascend310P3:",
+            "*atc --framework=5 * --input_shape=image:16,3,64,128 --soc_version=Ascend310P3 *",
+            "*not here: atc is not on PATH; *",
+        ]
+    )
     assert not (pytester.path / "out").exists()
 
 

@@ -121,7 +121,7 @@ def test_the_published_format_is_pinned(tmp_path):
     record.append(path, [ROW])
     names = (
         "model soc batch metric value outcome source clock runtime provider data frames weights when environment "
-        "samples detail run devices settings schema_version"
+        "samples detail evidence run devices settings schema_version"
     )
 
     assert names.split() == list(json.loads(Path(path).read_text()))

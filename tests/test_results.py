@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +29,8 @@ def dataset(tiny_card, tiny_data):
 def made(tiny_card, dataset, tmp_path_factory):
     """Result files as ais_bench writes them: float16 logits of every frame."""
     graph = pipeline.prepare(tiny_card, pipeline.weights_file(tiny_card, None))
-    session = pipeline.runtimes.find("onnxruntime").open_session(graph.files[-1], Case(tiny_card, find("cpu"), 1))
+    job = pipeline.Job(graph.files[-1], pipeline.weights_file(tiny_card, None), Path())
+    session = pipeline.runtimes.find("onnxruntime").open_session(graph.files[-1], Case(tiny_card, find("cpu"), 1), job)
     folder = tmp_path_factory.mktemp("made")
     for batch in pipeline.stream.batches(tiny_card, dataset, 1):
         path = folder / f"{batch.frames[0].stem}_leftImg8bit_0.bin"
@@ -250,4 +252,33 @@ def test_a_summary_of_fewer_frames_is_not_scored(folder, score, dataset):
     with pytest.raises(
         Problem, match=rf"sumary\.json: 1 of 5 results are missing or not listed: {dataset.frames[3].stem}"
     ):
+        score(folder)
+
+
+def test_a_run_on_several_devices_is_scored_as_one(folder, score, dataset, made):
+    """Frames that were split over devices lie in a folder of each, with a summary beside it."""
+    whole = score(folder)
+    for index, frame in enumerate(dataset.frames):
+        part = folder / f"device{index % 2}"
+        part.mkdir(exist_ok=True)
+        for path in folder.glob(f"{frame.stem}*.bin"):
+            shutil.move(path, part / path.name)
+    (folder / "device0_summary.json").write_text(json.dumps({"filesinfo": {}}))
+
+    with pytest.raises(Problem, match="3 of 5 results are missing"):
+        score(folder)
+    (folder / "device0_summary.json").unlink()
+    assert np.array_equal(whole, score(folder))
+
+
+def test_devices_that_ran_all_frames_are_scored_one_by_one(folder, score):
+    """Newer ais_bench gives every device all inputs; nothing says which result is meant."""
+    for part in ("device0_0", "device1_1"):
+        (folder / part).mkdir()
+        for path in folder.glob("*.bin"):
+            shutil.copy(path, folder / part / path.name)
+    for path in folder.glob("*.bin"):
+        path.unlink()
+
+    with pytest.raises(Problem, match=r"device0_0 and device1_1 hold .* both.*score one of them, such as .*device0_0"):
         score(folder)

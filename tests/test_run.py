@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from roadworthy import evidence, fingerprint, measure, pipeline, record
+from roadworthy import evidence, fingerprint, measure, pipeline, record, runtimes, worker
 from roadworthy.case import Case
 from roadworthy.problem import Unavailable
-from roadworthy.run import Run
+from roadworthy.run import Manner, Run
+from roadworthy.runtimes import onnxruntime
 from roadworthy.soc import find
 
 
 @pytest.fixture
 def run(tiny_data, tmp_path):
     """A run over the small data set."""
-    return Run(tmp_path / "run", str(tiny_data), None)
+    return Run(tmp_path / "run", str(tiny_data), None, Manner(call=worker.here))
 
 
 @pytest.fixture
@@ -26,27 +28,53 @@ def case(tiny_card):
     return Case(tiny_card, find("cpu"), 4)
 
 
-def test_throughput_is_three_records_with_their_samples(run, case, tmp_path):
-    """Images/s by the mean of the samples, latency by median and p95, wall clock, and who ran it."""
-    records = run.throughput(case, lambda call, seconds: [0.1, 0.1, 0.2] if call() and seconds > 0 else [])
+def timing(*samples: float, steady: bool = True) -> pipeline.Timing:
+    """What a session gave."""
+    warm = measure.Warmup(steady=steady, windows=(0.1, 0.2, 0.1))
+    return pipeline.Timing(samples, warm, "wall", "CPUExecutionProvider", 1, {"mode": "array"})
+
+
+def test_throughput_is_three_records_with_their_samples(run, case, tmp_path, monkeypatch):
+    """Images/s by the mean of the samples, latency by median and p95, the session's clock, and who ran it."""
+    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(*[0.1] * 10, 0.2, 0.2))
+    records = run.throughput(case)
     samples = np.load(tmp_path / "run" / records[0].samples)["seconds"]
 
     assert ["throughput", "latency.median", "latency.p95"] == [r.metric for r in records]
-    assert pytest.approx([30, 100, 200]) == [r.value for r in records]
+    assert pytest.approx([4 * 12 / 1.4, 100, 200]) == [r.value for r in records]
+    assert "array" == records[0].environment["mode"]
     assert {("wall", "onnxruntime", "CPUExecutionProvider", "measured")} == {
         (r.clock, r.runtime, r.provider, r.source) for r in records
     }
-    assert [0.1, 0.1, 0.2] == samples.tolist()
+    assert [*[0.1] * 10, 0.2, 0.2] == samples.tolist()
     assert records == record.read(tmp_path / "run" / "records.jsonl")
 
 
 def test_a_session_that_never_settles_gives_no_number(run, case, monkeypatch):
     """The record says `unstable` and why; nothing was sampled."""
-    monkeypatch.setattr(measure, "warm_up", lambda _: measure.Warmup(steady=False, windows=(0.1, 0.2, 0.1)))
-    (lost,) = run.throughput(case, lambda call, seconds: pytest.fail(f"{call} sampled after {seconds}"))
+    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(steady=False))
+    (lost,) = run.throughput(case)
 
     assert (None, "unstable") == (lost.value, lost.outcome)
     assert "do not agree (100.0%)" in lost.detail
+
+
+def test_a_tool_that_tells_a_mean_alone_gives_no_latency(run, case, monkeypatch):
+    """One figure has no median and no percentile."""
+    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(0.1))
+
+    assert [("throughput", 40.0)] == [(r.metric, r.value) for r in run.throughput(case)]
+
+
+def test_the_unit_of_throughput_is_the_card(run, tiny_card, monkeypatch):
+    """One die of an Ascend310 is measured; a card has four."""
+    monkeypatch.setattr(runtimes, "missing", lambda _: None)
+    monkeypatch.setattr(pipeline, "build", lambda *_: None)
+    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(0.1))
+    (record,) = run.throughput(Case(tiny_card, find("Ascend310"), 1))
+
+    assert 40.0 == record.value
+    assert "1 measured of 4 on a card; throughput is times 4" == record.environment["dies"]
 
 
 @pytest.mark.parametrize(("error", "outcome"), [(MemoryError("no page"), "oom"), (None, "crash")])
@@ -56,17 +84,18 @@ def test_a_lost_figure_is_a_record_with_its_reason(run, case, monkeypatch, tmp_p
     class Session:
         provider, threads = "none", 1
 
-        def run(self, batch: np.ndarray) -> list[np.ndarray]:
-            if error:
-                raise error
-            return [np.zeros((len(batch) - 1, 20, 64, 128), np.float32)]
+        def stream(self, batches: Iterator[np.ndarray]) -> Iterator[list[np.ndarray]]:
+            for batch in batches:
+                if error:
+                    raise error
+                yield [np.zeros((len(batch) - 1, 20, 64, 128), np.float32)]
 
-    monkeypatch.setattr(run, "open_session", lambda _: Session())
+    monkeypatch.setattr(onnxruntime, "open_session", lambda *_: Session())
     (lost,) = run.accuracy(case)
 
     assert (None, outcome) == (lost.value, lost.outcome)
     assert lost.detail in (
-        "no page",
+        "tiny-bs4-cpu: does not fit in the host's memory (no page)",
         "tiny-bs4-cpu: the output is 3 x 20 x 64 x 128; by the card it must be 4 x 20 x 64 x 128",
     )
     assert [lost] == record.read(tmp_path / "run" / "records.jsonl")
@@ -119,6 +148,7 @@ def test_measured_throughput_is_compared_with_published_references_only(run, tin
     case = Case(tiny_card, find("Ascend310P3"), 1)
 
     assert {"Ascend310"} == {r.soc for r in run.throughput_of_chips(case)}
+    assert [] == run.records
     assert {"Ascend310", "Ascend310P3"} == {r.soc for r in evidence.Published().throughput_of_chips(case)}
 
 

@@ -18,12 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from roadworthy import card as cards
+from roadworthy import runtimes
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import cityscapes
 from roadworthy.problem import Problem, Unavailable
 from roadworthy.record import UNTRAINED
+from roadworthy.runtimes import devices, om
 
 if TYPE_CHECKING:
     from roadworthy.pipeline import Progress as Callback
@@ -57,18 +59,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def doctor(options: argparse.Namespace) -> None:
     """What this machine can run, what is missing for the rest, how to get it."""
-    from roadworthy import runtimes  # noqa: PLC0415  every verb loads what it needs
-
     reasons: dict[tuple[str, str], str | None] = {}
     for chip in (chip for chip in chips.socs().values() if not chip.unnamed):
         for card in _cards(options).values():
             case = Case(card, chip, 1)
             reasons.setdefault((chip.name, case.runtime), runtimes.missing(case))
+    chips_here, tools = devices.inventory(), om.tools()
     if options.json:
-        print(json.dumps({"socs": [{"soc": s, "runtime": r, "missing": why} for (s, r), why in reasons.items()]}))
+        socs = [{"soc": s, "runtime": r, "missing": why} for (s, r), why in reasons.items()]
+        print(json.dumps({"socs": socs, "devices": chips_here, "tools": tools}))
         return
     for (name, runtime), why in reasons.items():
-        print(f"{'ok     ' if why is None else 'missing'}  {name:16} {runtime:12} {why or ''}".rstrip())
+        print(f"{'ok     ' if why is None else 'missing'}  {name:16} {runtime:16} {why or ''}".rstrip())
+    for facts in chips_here:
+        print(f"device   {', '.join(f'{key} {value}' for key, value in facts.items())}")
+    for name, found in tools.items():
+        print(f"tool     {name:16} {found}")
 
 
 def sample(options: argparse.Namespace) -> None:
@@ -110,12 +116,18 @@ def score(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest."""
     from roadworthy import cache, pipeline  # noqa: PLC0415
-    from roadworthy.run import Run  # noqa: PLC0415
+    from roadworthy.run import Manner, Run  # noqa: PLC0415
 
-    case = Case(_card(options), chips.find(options.soc), options.batch)
+    soc, why = (options.soc, "") if options.soc else devices.default()
+    if options.runtime:
+        runtimes.check(options.runtime)
+    if why:
+        print(f"chip: {soc} ({why})", file=sys.stderr)
+    case = Case(_card(options), chips.find(soc), options.batch, options.runtime or "")
     names = pipeline.conventions(case.card, options.convention)
     with _progress("frames") as progress:
-        run = Run(options.out or cache.run_folder(), options.data, options.weights, progress)
+        manner = Manner(options.device, options.time_limit, lambda text: print(text, file=sys.stderr), progress)
+        run = Run(options.out or cache.run_folder(), options.data, options.weights, manner)
         found = run.accuracy(case)[0]
         if found.value is None:
             raise Problem(f"{case.id}: {found.outcome}: {found.detail}")
@@ -243,7 +255,10 @@ def _parser() -> argparse.ArgumentParser:
     add = verb(evaluate).add_argument
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="Cityscapes folder (default: the sample data)")
     add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
-    add("--soc", default="cpu", metavar="CHIP", help="exact name (default: cpu)")
+    add("--soc", metavar="CHIP", help="exact name (default: what the machine has)")
+    add("--runtime", metavar="NAME", help="how the chip is run, such as ais_bench (by files) or eager (torch)")
+    add("--device", type=int, metavar="N", help="number of the device (default: the first free one of the chip)")
+    add("--time-limit", type=float, default=900.0, metavar="S", help="seconds of silence (default: 900)")
     add("--batch", type=_positive, default=1, metavar="N", help="frames at a time (default: 1)")
     add("--out", type=Path, metavar="DIR", help="folder of the records")
     _add_scores(add)

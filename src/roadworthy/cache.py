@@ -56,6 +56,8 @@ def made(kind: str, name: str, make: Callable[[Path], None]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.parent / f"{name}.lock"):
             if not target.is_dir():
+                for left in target.parent.glob(f"{name}.part-*"):  # by a run that was killed
+                    shutil.rmtree(left, ignore_errors=True)
                 part = Path(tempfile.mkdtemp(prefix=f"{name}.part-", dir=target.parent))
                 try:
                     make(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,10 @@ from roadworthy.published import Published, check_percent
 from roadworthy.record import Record
 from roadworthy.schema import load_toml, read_table
 from roadworthy.soc import socs, unknown
+
+OUTPUTS = "output"  # what export calls the outputs, and a number from 1 on
+OURS = ("framework", "model", "output", "input_format", "input_shape", "out_nodes", "soc_version", "log", "output_type")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Input:
     file: str = "{stem}_leftImg8bit.bin"  # what the guide's pre-processing calls the file of a frame
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w./-]+", self.name, re.ASCII):
+            raise ValueError(f"name is {self.name!r}; it must be of letters, digits and _ . / -, as tools take it")
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"shape is {list(self.shape)}; it must be [channels, height, width]")
         try:
@@ -53,6 +60,8 @@ class Input:
             told = False
         if not told:
             raise ValueError(f"file is {self.file!r}; it must name a frame's file by {{stem}}")
+        if "/" in self.file or "\\" in self.file:
+            raise ValueError(f"file is {self.file!r}; it must be a file's name, without folders")
 
     @property
     def resizes(self) -> bool:
@@ -97,9 +106,35 @@ class Export:
 
 @dataclass(frozen=True)
 class Atc:
-    """Options of the Ascend compiler."""
+    """Options of the Ascend compiler and tuner; without an `output_type`, outputs keep the graph's types.
 
-    output_type: Literal["FP32", "FP16"] = "FP32"
+    `options` are further flags, such as `{ enable_small_channel = "1" }`.
+    """
+
+    output_type: Literal["", "FP32", "FP16"] = ""
+    precision_mode: str = ""
+    log: Literal["debug", "info", "warning", "error", "null"] = "error"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for flag, value in {"precision_mode": self.precision_mode, **self.options}.items():
+            if not re.fullmatch(r"[a-z_0-9]+", flag) or flag in OURS:
+                raise ValueError(
+                    f"options names {flag!r}; it must be a flag of atc that no other key of the card gives"
+                )
+            if not re.fullmatch(r"[\w.,:;/+-]*", value):
+                raise ValueError(f"{flag} is {value!r}; it must be of letters, digits and _ . , : ; / + -")
+
+
+@dataclass(frozen=True)
+class Aoe:
+    """Which searches of the tuner are made, in order: 1 of subgraphs, 2 of operators."""
+
+    job_types: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        if not self.job_types or not set(self.job_types) <= {1, 2} or len(set(self.job_types)) < len(self.job_types):
+            raise ValueError(f"job_types is {list(self.job_types)}; it must list 1, 2 or both, each once")
 
 
 @dataclass(frozen=True)
@@ -160,6 +195,8 @@ class Sample:
     frames: int | None = None
 
     def __post_init__(self) -> None:
+        if self.weights and not NAME.fullmatch(self.weights):
+            raise ValueError(f"weights is {self.weights!r}; it must be the name of a file beside the card")
         told = [self.weights, self.data, self.miou, self.drop]
         if any(told) and not all(told):
             raise ValueError("weights, data, miou and drop go together: what the weights reach on which data")
@@ -186,13 +223,16 @@ class ModelCard:
     scoring: Scoring
     target: Target
     surgery: tuple[Mapping[str, Any], ...] = ()
-    atc: Atc = Atc()
+    atc: Atc = field(default_factory=Atc)
+    aoe: Aoe = Aoe()
     runtime: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | None = None
     published_: Published = field(default_factory=Published)
     table: tuple[Layout, ...] = ()
 
     def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.key):
+            raise ValueError(f"the folder is called {self.key!r}; a model's key is of letters, digits and _ . -")
         for i, step in enumerate(self.surgery):
             if not isinstance(step.get("pass"), str):
                 raise ValueError(f'surgery[{i}] has no "pass"; it names the graph operation')
@@ -218,6 +258,12 @@ class ModelCard:
     def own_weights(self) -> Path | None:
         """The checkpoint that lies beside the card, trained on sample data."""
         return self.path.parent / self.sample.weights if self.sample and self.sample.weights else None
+
+    @property
+    def kept_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that surgery leaves, and of the graph's nodes that give them."""
+        dropped = [step["count"] for step in self.surgery if "keep_outputs" in step.values() and "count" in step]
+        return tuple(f"{OUTPUTS}{number}" for number in range(1, min([self.output.count, *dropped]) + 1))
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -273,7 +319,7 @@ def find(folders: Iterable[Path]) -> dict[str, ModelCard]:
     """All cards of the folders by key, sorted; a key in two folders is a Problem, and so is a folder without cards."""
     cards: dict[str, ModelCard] = {}
     for folder in folders:
-        paths = sorted(folder.glob("*/card.toml"))
+        paths = sorted(folder.absolute().glob("*/card.toml"))
         if not paths:
             raise Problem(f"{folder}: there is no <model>/card.toml in this folder")
         for path in paths:

@@ -11,11 +11,12 @@ from roadworthy.soc import Soc
 
 @dataclass(frozen=True)
 class Case:
-    """One model on one chip at one batch size."""
+    """One model on one chip at one batch size; `chosen` is a runtime asked for by name."""
 
     card: ModelCard
     soc: Soc
     batch: int
+    chosen: str = ""
 
     @property
     def id(self) -> str:
@@ -24,8 +25,8 @@ class Case:
 
     @property
     def runtime(self) -> str:
-        """The runtime that the card names for this chip, else the chip's own."""
-        return self.card.runtime.get(self.soc.name, self.soc.runtime)
+        """The runtime asked for, else the one that the card names for this chip, else the chip's own."""
+        return self.chosen or self.card.runtime.get(self.soc.name, self.soc.runtime)
 
     @property
     def impossible(self) -> str | None:
@@ -35,10 +36,12 @@ class Case:
         return None
 
 
-def expand(cards: Iterable[ModelCard], socs: Sequence[Soc], batches: Sequence[int] = ()) -> list[Case]:
+def expand(
+    cards: Iterable[ModelCard], socs: Sequence[Soc], batches: Sequence[int] = (), runtime: str = ""
+) -> list[Case]:
     """All cells: the batch sizes asked for, else those of the card up to the chip's limit."""
     return [
-        Case(card, soc, batch)
+        Case(card, soc, batch, runtime)
         for card in cards
         for soc in socs
         for batch in batches or [b for b in card.export.batches if soc.batches is None or b <= soc.batches]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 from roadworthy import __version__, cache, record
-from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.problem import Problem
 from roadworthy.record import Record
@@ -24,8 +23,8 @@ class Evidence(Protocol):
     records: list[Record]
     out: Path | None
 
-    def check(self, models: Iterable[ModelCard]) -> None:
-        """Raise Problem where no case of these models can run: bad frames, or bad weights for all of them."""
+    def check(self, cases: Iterable[Case]) -> None:
+        """Raise Problem where none of these cases can run: bad frames, or bad weights for all of them."""
         ...
 
     def accuracy(self, case: Case) -> list[Record]:
@@ -48,7 +47,7 @@ class Published:
         self.records: list[Record] = []
         self.out: Path | None = None
 
-    def check(self, models: Iterable[ModelCard]) -> None:
+    def check(self, cases: Iterable[Case]) -> None:
         """Figures in a card were checked when it was read."""
 
     def accuracy(self, case: Case) -> list[Record]:
@@ -76,9 +75,10 @@ def environment(threads: int | None = None) -> dict[str, str]:
 def commit(evidence: Evidence, folder: Path) -> None:
     """Add a run's records, with their samples, to the committed ones: `<model>.jsonl` and `samples/`.
 
-    Raises Problem naming the file that could not be written; records already there are kept.
+    Records of stand-ins are left out. Raises Problem naming the file that could not be written; records already there are kept.
     """
-    for row in evidence.records:
+    records = [row for row in evidence.records if row.runtime != record.STANDIN]
+    for row in records:
         if row.samples and evidence.out:
             target = folder / row.samples
             part = target.with_suffix(".part")
@@ -88,10 +88,10 @@ def commit(evidence: Evidence, folder: Path) -> None:
                 part.replace(target)
             except OSError as error:
                 raise Problem(f"{target}: the samples could not be written ({error.strerror})") from error
-    for model in dict.fromkeys(row.model for row in evidence.records):
+    for model in dict.fromkeys(row.model for row in records):
         path = folder / f"{model}.jsonl"
         with cache.locked(path):
-            record.append(path, [row for row in evidence.records if row.model == model])
+            record.append(path, [row for row in records if row.model == model])
 
 
 def _cpu() -> str:

@@ -13,6 +13,7 @@ from roadworthy.soc import Soc, find
 FULL_VAL = 500  # frames of Cityscapes val, which published figures are about
 SAME_PIXELS = 0.9999  # exported graph against torch, and a batch size against batch 1
 OPERATED_PIXELS = 0.999  # surgery may move a few pixels, no more
+BROKEN = ("crash", "timeout", "unsupported")  # a batch that was to run alone and gave nothing
 REGRESSION = 0.0005  # 0.05 points of mIoU: more than another CPU's rounding, less than any defect
 
 
@@ -121,13 +122,17 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
 
 def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records: Iterable[Record]) -> Verdict:
     """The chip's best batch over the best batch of `other`; told and not judged where no ratio is required."""
-    records = [r for r in records if r.metric == "throughput" and r.model == card.key and not r.untrained]
+    every = [r for r in records if r.metric == "throughput" and r.model == card.key]
+    records = [r for r in every if not r.untrained]
     gate = f"throughput against {other}"
     if find(other).unnamed:
         return Verdict(gate, "unjudged", "nothing", "", f"{other} is what a guide calls a chip without naming it")
     own, reference = best(records, soc.name), best(records, other)
     if own is None or not own.value:
-        return Verdict(gate, "unjudged", "nothing", "", f"there is no throughput of {soc.name}")
+        because = f"there is no throughput of {soc.name}"
+        if untrained := best([r for r in every if r.untrained], soc.name):
+            because += f" with trained weights ({untrained.value:.2f} images/s with {untrained.weights})"
+        return Verdict(gate, "unjudged", "nothing", "", because)
     speed = f"{own.value:.2f} images/s at batch {own.batch}"
     if reference is None or not reference.value:
         because = f"there is no throughput of {other} to compare with"
@@ -159,7 +164,9 @@ def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> 
         return _judged(
             gate, known, "out of memory", "to fit" if not known else "to fit, or to be known not to", because
         )
-    if not any(r.outcome == "ok" for r in records):
+    if broken := next((r for r in records if r.metric == "throughput" and r.outcome in BROKEN), None):
+        return Verdict(gate, "failed", broken.outcome, "to fit", broken.detail or broken.outcome)
+    if not any(r.outcome in ("ok", "unstable") for r in records):
         told = next((r.detail for r in records if r.detail), f"batch {batch} did not run on {soc.name}")
         return Verdict(gate, "unjudged", "nothing", "", told)
     if small := next((r.size for r in records if r.size), None):

@@ -31,16 +31,19 @@ class Warmup:
 
 
 def warm_up(
-    call: Callable[[], object],
+    sample: Callable[[int], Sequence[float]],
     clock: Callable[[], float] = time.perf_counter,
     limit_s: float = LIMIT_S,
     spread: float = SPREAD,
 ) -> Warmup:
-    """Call until the medians of the last three windows lie within `spread`, at most `limit_s` seconds."""
+    """Sample (`sample(calls)` gives seconds) until the medians of the last three windows lie within `spread`.
+
+    It takes at most `limit_s` seconds of the clock.
+    """
     windows: list[float] = []
     began = clock()
     while True:
-        windows.append(statistics.median(sample(call, WINDOW, clock)))
+        windows.append(statistics.median(sample(WINDOW)))
         if len(windows) >= AGREE and max(windows[-AGREE:]) <= min(windows[-AGREE:]) * (1 + spread):
             return Warmup(steady=True, windows=tuple(windows))
         if clock() - began > limit_s and len(windows) >= AGREE:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -15,23 +16,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import __version__, cache, fingerprint, network, runtimes, soc
+from roadworthy import __version__, cache, fingerprint, measure, network, runtimes, soc
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
-from roadworthy.convert import export, ledger, surgery
+from roadworthy.convert import export, ledger, outputs, surgery
 from roadworthy.data import cityscapes, decode, preprocess, sample, stream
-from roadworthy.data.cityscapes import SAMPLE, SAMPLE_FRAMES, Dataset
+from roadworthy.data.cityscapes import SAMPLE, SAMPLE_FRAMES, Dataset, Frame
 from roadworthy.lookup import functions
 from roadworthy.problem import BadOutput, Problem
-from roadworthy.record import UNTRAINED
-from roadworthy.runtimes import Session, eager
+from roadworthy.record import UNTRAINED, Clock
+from roadworthy.runtimes import Job, Session, eager
 from roadworthy.score import agreement, miou, postprocess
 
 KEPT_MAPS = 9  # frames whose class maps are held to be compared pixel by pixel
+SECONDS = 5.0  # of samples for every case
+ROUNDS = (10, 200)
 PARITY_FRAMES = 3  # frames on which graphs are compared with the torch module
 
 Progress = Callable[[int, int], None]  # frames done, frames in all
 Scored = tuple[NDArray[np.int64], NDArray[np.uint8], int]  # a frame's matrix, class map and its digest
+
+Truth = tuple[tuple[Frame, ...], tuple[NDArray[np.uint8], ...]]  # a batch's frames and their labels
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,19 @@ class Evaluation:
     digests: tuple[int, ...]  # of the class maps of all frames
     provider: str
     threads: int
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each execution of a session that was steady, none of one that was not."""
+
+    samples: tuple[float, ...]
+    warmup: measure.Warmup
+    clock: Clock
+    provider: str
+    threads: int
+    facts: Mapping[str, str]
 
 
 def sample_data(split: str = "val", progress: Progress | None = None) -> Path:
@@ -104,11 +122,15 @@ def prepare(card: ModelCard, weights: Path) -> Graph:
         steps = ledger.operate(card, folder / "exported.onnx")
         ledger.write([*ledger.replaced(card, folder / "exported.onnx"), *(e for e, _ in steps)], folder / "ledger.json")
         names = ["exported.onnx", *(path.name for _, path in steps)]
+        outputs.name_nodes(folder / names[-1])
         (folder / "files.json").write_text(json.dumps(names), encoding="utf-8")
 
     parts = [asdict(part) for part in (card.net, card.input, card.output, card.export)]
     parts += [dict(step) for step in card.surgery]
-    makers = [card.path.parent / "net.py", *(Path(m.__file__) for m in (export, surgery, ledger) if m.__file__)]
+    makers = [
+        card.path.parent / "net.py",
+        *(Path(m.__file__) for m in (export, surgery, ledger, outputs) if m.__file__),
+    ]
     makers.append(Path(network.__file__))
     code = [fingerprint.of_file(file) for file in makers]
     tools = [__version__, *(metadata.version(package) for package in ("torch", "onnx", "onnxslim"))]
@@ -116,6 +138,30 @@ def prepare(card: ModelCard, weights: Path) -> Graph:
     folder = cache.made("graphs", f"{card.key}-{key}", make)
     names = json.loads((folder / "files.json").read_text(encoding="utf-8"))
     return Graph(tuple(folder / name for name in names), tuple(ledger.read(folder / "ledger.json")))
+
+
+def build(case: Case, job: Job, progress: Progress) -> Path:  # noqa: ARG001  one signature for all work
+    """What the case's runtime opens, made from the graph after surgery (or from the weights)."""
+    return runtimes.find(case.runtime).build(case, job)
+
+
+def evaluated(case: Case, artifact: Path, job: Job, dataset: Dataset, progress: Progress) -> Evaluation:
+    """All frames through a session of the case's runtime."""
+    return evaluate(case, runtimes.find(case.runtime).open_session(artifact, case, job), dataset, progress=progress)
+
+
+def timed(case: Case, artifact: Path, job: Job, progress: Progress) -> Timing:
+    """A session of the case's runtime warmed up and sampled for some seconds, by its own clock."""
+    session = runtimes.find(case.runtime).open_session(artifact, case, job)
+
+    def sample(calls: int) -> list[float]:
+        progress(calls, 0)
+        return session.sample(calls)
+
+    warm = measure.warm_up(sample)
+    rounds = min(max(int(SECONDS / max(warm.windows[-1], 1e-6)), ROUNDS[0]), ROUNDS[1])
+    samples = sample(rounds) if warm.steady else []
+    return Timing(tuple(samples), warm, session.clock, session.provider, session.threads, dict(session.facts))
 
 
 def evaluate(
@@ -129,32 +175,45 @@ def evaluate(
     maps: list[NDArray[np.uint8]] = []
     stems: list[str] = []
     digests: list[int] = []
-    index, shape = case.card.output.index, case.card.output_shape
-    for batch in stream.batches(case.card, dataset, case.batch, bursts=session.threads > 0):
-        outputs = session.run(batch.inputs)
-        if len(outputs) <= index:
-            raise BadOutput(f"{case.id}: {len(outputs)} outputs, but number {index} of the card is to be scored")
-        output = outputs[index]
-        if len(output) != case.batch or tuple(n for n in output.shape[1:] if n > 1) != shape:
-            found, right = (" x ".join(map(str, n)) for n in (output.shape, (case.batch, *shape)))
-            raise BadOutput(f"{case.id}: the output is {found}; by the card it must be {right}")
+    waiting: deque[Truth] = deque()
 
-        def scored(slot: int, batch: stream.Batch = batch, output: NDArray[Any] = output) -> Scored:
-            classes = np.empty(batch.labels[slot].shape, np.uint8)
-            try:
-                return postprocess.tally(output[slot], batch.labels[slot], classes), classes, zlib.crc32(classes.data)
-            except BadOutput as error:
-                raise BadOutput(f"{case.id}: frame {batch.frames[slot].stem}: {error}") from error
+    def inputs() -> Iterator[NDArray[np.float32]]:
+        for batch in stream.batches(case.card, dataset, case.batch, bursts=session.threads > 0):
+            waiting.append((batch.frames, batch.labels))
+            yield batch.inputs
 
-        for matrix, classes, digest in stream.in_order(scored, range(len(batch.frames))):  # padding is behind them
+    for given in session.stream(inputs()):
+        truth = waiting.popleft()
+        for matrix, classes, digest in _scored(case, given, truth):
             matrices.append(matrix)
             digests.append(digest)
             if len(maps) < keep:
                 maps.append(classes)
-        stems += [frame.stem for frame in batch.frames]
+        stems += [frame.stem for frame in truth[0]]
         if progress:
             progress(len(stems), len(dataset))
-    return Evaluation(tuple(stems), np.stack(matrices), tuple(maps), tuple(digests), session.provider, session.threads)
+    counted, seen = np.stack(matrices), (tuple(maps), tuple(digests))
+    return Evaluation(tuple(stems), counted, *seen, session.provider, session.threads, dict(session.facts))
+
+
+def _scored(case: Case, given: Sequence[NDArray[np.generic]], truth: Truth) -> Iterator[Scored]:
+    """The frames of one batch of outputs, scored; padding is behind them."""
+    index, shape, (frames, labels) = case.card.output.index, case.card.output_shape, truth
+    if len(given) <= index:
+        raise BadOutput(f"{case.id}: {len(given)} outputs, but number {index} of the card is to be scored")
+    output = given[index]
+    if len(output) != case.batch or tuple(n for n in output.shape[1:] if n > 1) != shape:
+        found, right = (" x ".join(map(str, n)) for n in (output.shape, (case.batch, *shape)))
+        raise BadOutput(f"{case.id}: the output is {found}; by the card it must be {right}")
+
+    def scored(slot: int) -> Scored:
+        classes = np.empty(labels[slot].shape, np.uint8)
+        try:
+            return postprocess.tally(output[slot], labels[slot], classes), classes, zlib.crc32(classes.data)
+        except BadOutput as error:
+            raise BadOutput(f"{case.id}: frame {frames[slot].stem}: {error}") from error
+
+    return stream.in_order(scored, range(len(frames)))
 
 
 @dataclass(frozen=True)
@@ -166,31 +225,48 @@ class Parity:
     ledger: tuple[ledger.Entry, ...]  # of whatever was changed on the way, with its effect on the class maps
 
 
-def parity(case: Case, graph: Graph, weights: Path, dataset: Dataset, frames: int = PARITY_FRAMES) -> Parity:
-    """The first frames through the torch module and through every graph of the case, one at a time."""
-    case, few = replace(case, batch=1), replace(dataset, frames=dataset.frames[:frames])
-    export, runtime = case.card.export, runtimes.find(case.runtime)
+def parity(
+    card: ModelCard,
+    graph: Graph,
+    weights: Path,
+    dataset: Dataset,
+    progress: Progress | None = None,
+) -> Parity:
+    """The frames through the torch module and every graph, one at a time, on the host: a chip comes later."""
+    case = Case(card, soc.find("cpu"), 1)
+    export, runtime = card.export, runtimes.find(case.soc.runtime)
+
+    def module(stage: network.Stage) -> Evaluation:
+        return evaluate(case, eager.at_stage(weights, case, stage), dataset, progress=progress)
+
+    def of_graph(file: Path) -> Evaluation:
+        session = runtime.open_session(file, case, Job(file, weights, file.parent))
+        return evaluate(case, session, dataset, progress=progress)
+
     modules: dict[network.Stage, Evaluation] = {}
-    modules["evaluated"] = evaluate(case, eager.open_session(weights, case), few)
+    modules["evaluated"] = module("evaluated")
     modules["exported"] = modules["operated"] = modules["evaluated"]
     if export.build:
-        modules["exported"] = modules["operated"] = evaluate(case, eager.open_session(weights, case, "exported"), few)
+        modules["exported"] = modules["operated"] = module("exported")
     if export.operated:
-        modules["operated"] = evaluate(case, eager.open_session(weights, case, "operated"), few)
-    graphs = [
-        evaluate(case, runtime.open_session(runtime.build(case, file, weights), case), few) for file in graph.files
-    ]
+        modules["operated"] = module("operated")
+    graphs = [of_graph(file) for file in graph.files]
     changes = [(modules["evaluated"], modules["exported"])] if export.build else []
     entries = [
         replace(
             entry,
             agreement=same_pixels(before, after),
             miou_delta=score(case.card, after).miou - score(case.card, before).miou,
-            frames=len(few),
+            frames=len(dataset),
         )
         for entry, (before, after) in zip(graph.ledger, [*changes, *pairwise(graphs)], strict=True)
     ]
     return Parity(modules, tuple(graphs), tuple(entries))
+
+
+def first_of(dataset: Dataset, frames: int) -> Dataset:
+    """The first frames of a data set."""
+    return replace(dataset, frames=dataset.frames[:frames])
 
 
 def same_pixels(a: Evaluation, b: Evaluation) -> float:
@@ -239,8 +315,7 @@ def scores(card: ModelCard, evaluation: Evaluation, names: list[str]) -> list[di
 def write_graph(card: ModelCard, weights: Path, dataset: Dataset, out: Path) -> tuple[ledger.Entry, ...]:
     """The graph after surgery at `out`, its ledger with the effect of every pass beside it; returns the ledger."""
     graph = prepare(card, weights)
-    case = Case(card, soc.find("cpu"), 1)
-    entries = parity(case, graph, weights, dataset, frames=1).ledger
+    entries = parity(card, graph, weights, first_of(dataset, 1)).ledger
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(graph.files[-1], out)

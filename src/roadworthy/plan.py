@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 
@@ -20,7 +21,17 @@ def lines(case: Case, data: str, weights: Path | None) -> list[str]:
         told.append(f"  drawn frames at {card.sample.size[0]}x{card.sample.size[1]}, the first {card.sample.frames}")
     told += [f"  surgery {' '.join(f'{k}={v}' for k, v in step.items())}" for step in card.surgery]
     reason = case.impossible or runtimes.missing(case)
-    told.append(f"{case.runtime}: {reason}" if reason else runtimes.find(case.runtime).plan(case))
+    by_files = case.soc.vendor == "huawei" and not is_drawn(data)
+    if not case.impossible:
+        if by_files:
+            told.append(shlex.join(["roadworthy", "preprocess", card.key, data, f"{card.key}-inputs"]))
+        with contextlib.suppress(ImportError):  # the reason says which package is missing
+            told += runtimes.find(case.runtime).plan(case)
+        if by_files:
+            told.append(shlex.join(["roadworthy", "score", card.key, "results/run", "--data", data]))
+    if reason:
+        told.append(f"  not here: {reason}")
     judged = ["--data", data, *given, "--soc", case.soc.name, "--batch", str(case.batch)]
+    judged += ["--runtime", case.chosen] if case.chosen else []
     told.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
     return told

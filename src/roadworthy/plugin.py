@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from roadworthy import __version__, fingerprint, record
+from roadworthy import __version__, fingerprint, record, runtimes
 from roadworthy import card as cards
 from roadworthy.case import Case
 from roadworthy.data import cityscapes
 from roadworthy.gates import Verdict
 from roadworthy.problem import Problem, Unavailable
 from roadworthy.record import Record
+from roadworthy.runtimes import devices
 from roadworthy.selection import Selection
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class State:
     judged: int = 0
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)  # with the cell that each is about
     evidence: Evidence | None = None
+    default: str = ""  # why the chip is what it is, where none was asked for
     lost: str | None = None  # why records were not added
     added: bool = False
 
@@ -77,6 +79,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--batch", action="append", type=int, metavar="N", help="batch size, repeatable (default: those of the card)")
     add("--profile", metavar="NAME", help="require the ratios of a delivery rule too, such as modelzoo-310p")
     add("--published", action="store_true", help="judge the guides' own figures; no chip is needed")
+    add("--runtime", metavar="NAME", help="how chips are run, such as ais_bench (by files) or eager (torch)")
+    add("--device", type=int, metavar="N", help="number of the device (default: the first free one of the chip)")
+    add("--time-limit", type=float, default=900.0, metavar="S", help="seconds a case may be silent (default: 900)")
     add("--dry-run", action="store_true", help="show what every case would run, run nothing")
     add("--update-records", action="store_true", help="add this run's records to reports/records/")
     add("--models", action="append", type=Path, metavar="DIR", help="one more folder of model cards, repeatable")
@@ -87,7 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse wrong options before anything is collected."""
     config.addinivalue_line("markers", MARKER)
     option = config.option
-    if option.soc or option.models or option.batch or option.published or option.profile:
+    if option.soc or option.models or option.batch or option.published or option.profile or option.runtime:
         _state(config)
 
 
@@ -146,7 +151,9 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     try:
         weights = [_weights_line(card, config.option.weights) for card in state.models]
         sizes = [line for card in state.models for line in _size_lines(card, config.option.data)]
-        return [f"judging {socs} on {_data_line(config.option.data)}{rule}", *sizes, *weights, versions]
+        socs += f" ({state.default})" if state.default else ""
+        judging = f"judging {socs} on {_data_line(config.option.data)}{rule}"
+        return [judging, *_standin_lines(state), *sizes, *weights, versions]
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from None
 
@@ -266,13 +273,20 @@ def _state(config: pytest.Config) -> State:
     if KEY not in config.stash:
         option = config.option
         folders = [cards.builtin_models(), *(option.models or [])]
+        default, why = ("cpu", "") if option.soc or option.published else devices.default()
         try:
+            if option.runtime:
+                runtimes.check(option.runtime)
+            if option.time_limit <= 0:
+                raise Problem(f"--time-limit {option.time_limit:g}: a case may be silent for more than 0 seconds")
             selection = Selection.of(
                 folders,
                 option.soc or [],
                 option.batch or [],
                 published=option.published,
                 profile=option.profile,
+                runtime=option.runtime or "",
+                default=default,
             )
             if selection.profile and not selection.ratios():
                 raise Problem(
@@ -280,7 +294,7 @@ def _state(config: pytest.Config) -> State:
                 )
         except Problem as problem:
             raise pytest.UsageError(str(problem)) from None
-        config.stash[KEY] = State(selection)
+        config.stash[KEY] = State(selection, default=why)
     return config.stash[KEY]
 
 
@@ -294,13 +308,12 @@ def _evidence(config: pytest.Config) -> Evidence:
     if option.published:
         state.evidence = evidence.Published()
     else:
-        state.evidence = run.Run(option.out or cache.run_folder(), option.data, option.weights)
+        manner = run.Manner(option.device, option.time_limit, _teller(config))
+        state.evidence = run.Run(option.out or cache.run_folder(), option.data, option.weights, manner)
     return state.evidence
 
 
 def _check_before(config: pytest.Config, state: State) -> None:
-    from roadworthy import runtimes  # noqa: PLC0415  see the module's docstring
-
     for name in state.selection.named:
         reasons = [runtimes.missing(case) for case in state.ours.values() if case.soc.name == name]
         if reasons and all(reasons):
@@ -309,7 +322,7 @@ def _check_before(config: pytest.Config, state: State) -> None:
                 "--dry-run (show the commands) or another chip (--soc cpu)"
             )
     record.read_folder(_records_folder(config))  # a line that is no record is told before an hour of work
-    _evidence(config).check(state.models)
+    _evidence(config).check(state.ours.values())
 
 
 def _commit(found: Evidence, folder: Path, *, passed: bool) -> str | None:
@@ -335,11 +348,34 @@ def _print_plans(config: pytest.Config, state: State) -> None:
             terminal.write_line(f"  {line}")
 
 
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Say something of a long step at once, although pytest keeps what tests print."""
+    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+
+    def tell(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            terminal.ensure_newline()
+            terminal.write_line(text)
+            terminal.flush()
+
+    return tell
+
+
 def _data_line(data: str) -> str:
     if data == cityscapes.SAMPLE:
         return f"sample data ({cityscapes.SAMPLE_FRAMES['val']} drawn frames, made on first use)"
     dataset = cityscapes.open_dataset(Path(data))
     return f"{data} ({len(dataset)} frames{', drawn by roadworthy' if dataset.origin else ''})"
+
+
+def _standin_lines(state: State) -> list[str]:
+    """A run with tools for tests says nothing of a chip."""
+    if not any(case.soc.vendor == "huawei" for case in state.ours.values()):
+        return []
+    from roadworthy.runtimes import om  # noqa: PLC0415  see the module's docstring
+
+    return [f"stand-ins for tests take part, so no figure is a chip's: {', '.join(om.standins())}"] * bool(om.standins())
 
 
 def _size_lines(card: cards.ModelCard, data: str) -> list[str]:

@@ -3,6 +3,7 @@
 Format history of the JSON Lines file (one record a line):
 1 (2026-11): first.
 2 (2026-11): `run`, `devices`, `settings` of training; metrics train.*. Version 1 is read as it is.
+3 (2026-11): `evidence`; metrics temperature.max and power.mean; runtime `standin`. Versions 1 and 2 are read as they are.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Any, Literal, get_args
 
 from roadworthy.problem import Problem
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 UNTRAINED = "untrained-"  # how files of weights begin that nobody trained
+STANDIN = "standin"  # the runtime of figures that say nothing of a chip: tools for tests made them
 
 Outcome = Literal["ok", "oom", "timeout", "crash", "unsupported", "unstable"]
 Origin = Literal["published", "measured", "emulated", "sample"]
@@ -38,6 +40,8 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "throughput": "images/s",
         "latency.median": "ms",
         "latency.p95": "ms",
+        "temperature.max": "degrees Celsius",  # of the device, while throughput was sampled
+        "power.mean": "W",
         "train.miou": "fraction",  # after the last epoch
         "train.best_miou": "fraction",  # of the best epoch
         "train.throughput": "images/s",  # of all devices together
@@ -66,6 +70,7 @@ class Record:
     environment: Mapping[str, str] = field(default_factory=dict)
     samples: str | None = None  # file beside the records: per-frame matrices or latencies
     detail: str | None = None  # the reason where there is no value
+    evidence: tuple[str, ...] = ()  # lines of a tool that say it
     run: str | None = None  # name of a training run
     devices: int | None = None  # that trained together
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the training run
@@ -142,7 +147,7 @@ def _parse(line: bytes, where: str) -> Record:
             raise Problem(f"{where}: schema_version is {found!r}; this program reads 1 to {SCHEMA_VERSION}")
         if unknown := row.keys() - {f.name for f in fields(Record)}:
             raise Problem(f"{where}: unknown key {min(unknown)!r}")
-        return Record(**row)
+        return Record(**{**row, "evidence": tuple(row.get("evidence", ()))})
     except (TypeError, ValueError, KeyError) as error:
         raise Problem(f"{where}: not a record: {error}") from None
 

@@ -86,15 +86,15 @@ def pair(card: ModelCard, folder: Path, dataset: Dataset) -> dict[str, Path]:
     """The result file of every frame: `<input's name up to its first dot>_<output>.bin`, by name, in any order.
 
     Where ais_bench left its summary (`sumary.json` in the folder, or `<folder>_summary.json` beside it), the files that
-    it names are the run's; others are older and are left alone. Raises Problem as `score_results`.
+    it names are the run's; others are older and are left alone. A run on several devices left a folder for each, which
+    together hold the frames. Raises Problem as `score_results`.
     """
     if not folder.is_dir():
         raise Problem(f"{folder}: there is no such folder; it holds result files as ais_bench writes them")
     names = {card.input.file.format(stem=f.stem).split(".")[0]: f.stem for f in dataset.frames}
     if len(names) < len(dataset):
         raise Problem(f"{dataset.root}: ais_bench cuts names at the first dot, and then two of these frames share one")
-    summary = summary_of(folder)
-    found = _listed(summary, folder) if summary else _present(folder)
+    summary, found = summary_of(folder), _found(folder)
     if extra := sorted({name for name, _ in found} - set(names)):
         what = f"{len(extra)} results are of no frame of {dataset.root}"
         right = f"{card.key}'s are called {next(iter(names))}_{card.output.index}.bin and so on"
@@ -108,6 +108,25 @@ def pair(card: ModelCard, folder: Path, dataset: Dataset) -> dict[str, Path]:
     paths = {stem: found[name, output] for name, stem in names.items()}
     _check_sizes(paths)
     return paths
+
+
+def _found(folder: Path) -> dict[tuple[str, int], Path]:
+    """The result files of a run by the input's name and the output's number."""
+    devices = [part for part in sorted(folder.glob("device*")) if part.is_dir()]
+    if not devices:
+        summary = summary_of(folder)
+        return _listed(summary, folder) if summary else _present(folder)
+    found: dict[tuple[str, int], Path] = {}
+    for device in devices:
+        own = _found(device)
+        if twice := sorted(found.keys() & own.keys()):
+            other = found[twice[0]].parent.name
+            raise Problem(
+                f"{folder}: {other} and {device.name} hold {own[twice[0]].name} both, since every device ran all inputs; "
+                f"score one of them, such as {folder / other}"
+            )
+        found |= own
+    return found
 
 
 def _present(folder: Path) -> dict[tuple[str, int], Path]:

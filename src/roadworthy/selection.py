@@ -24,7 +24,7 @@ class Selection:
     profile: Profile | None = None
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913  the options of a session
         cls,
         folders: Iterable[Path],
         socs: Sequence[str],
@@ -32,8 +32,10 @@ class Selection:
         *,
         published: bool = False,
         profile: str | None = None,
+        runtime: str = "",
+        default: str = "cpu",
     ) -> Selection:
-        """The cells of all cards in `folders` on the named chips (default: the cpu) at the given batch sizes.
+        """The cells of all cards in `folders` on the named chips (else the default) at the given batch sizes.
 
         With `published`, the cells of the guides' tables instead, of all named chips unless some are chosen.
         Raises Problem for an unknown chip or profile, a batch size below 1, and a broken card.
@@ -56,8 +58,8 @@ class Selection:
                 if soc in (named or (soc,)) and batch in (batches or (batch,))
             ]
             return cls(tuple(cells), named, rule)
-        chosen = [chips.find(name) for name in named or ("cpu",)]
-        return cls(tuple(expand(found.values(), chosen, list(dict.fromkeys(batches)))), named, rule)
+        chosen = [chips.find(name) for name in named or (default,)]
+        return cls(tuple(expand(found.values(), chosen, list(dict.fromkeys(batches)), runtime)), named, rule)
 
     def batched(self) -> list[Case]:
         """The cases whose class maps are compared with those at batch 1."""

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from roadworthy.problem import Problem
 from roadworthy.schema import load_toml, read_table
@@ -17,12 +18,14 @@ TABLE = Path(__file__).with_name("socs.toml")
 class Soc:
     """A chip: its exact name (as ATC spells it), the runtime it runs by default, dies on a card.
 
-    `unnamed`: what guides call a chip without saying which one; its figures are shown and never judged.
+    A variant names the chip that it is as `base`; a `tuned` one is built by AOE. `unnamed`: what guides call a chip without saying which one; its figures are shown and never judged.
     """
 
     name: str
     runtime: str
+    vendor: Literal["host", "huawei", "nvidia", "none"] = "none"
     base: str | None = None
+    tuned: bool = False
     dies: int = 1
     batches: int | None = None
     unnamed: bool = False
@@ -48,10 +51,17 @@ def find(name: str) -> Soc:
 
 def unknown(name: str) -> str:
     """What is wrong with a name that no chip has, with the right spelling where it can be guessed."""
-    folded = {known.lower(): known for known in socs()}
-    near = [known for low, known in folded.items() if low.removeprefix("ascend") == name.lower().removeprefix("ascend")]
-    near = near or [folded[low] for low in difflib.get_close_matches(name.lower(), folded, n=1)]
+    folded, low = {known.lower(): known for known in socs()}, name.lower()
+    near = [folded[low]] if low in folded else [folded[k] for k in folded if _number(k) == _number(low) != ""]
+    near = near or [folded[k] for k in difflib.get_close_matches(low, folded, n=1)]
     hint = (
-        f"did you mean {near[0]}?" if near else f"known chips: {', '.join(n for n in socs() if not socs()[n].unnamed)}"
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"known chips: {', '.join(n for n in socs() if not socs()[n].unnamed)}"
     )
     return f"{name}: there is no chip of this name; {hint}"
+
+
+def _number(name: str) -> str:
+    """What follows the maker's letters: 310p3 of ascend310p3."""
+    return name.lstrip("abcdefghijklmnopqrstuvwxyz")

@@ -9,10 +9,9 @@ import torch
 from torch import nn
 from torch.jit import TracerWarning  # type: ignore[attr-defined]  # public, but not in its __all__
 
-from roadworthy.card import ModelCard
+from roadworthy.card import OUTPUTS, ModelCard
 from roadworthy.problem import Problem
 
-OUTPUTS = "output"  # and a number from 1 on
 BATCH_AXIS = "batch"
 
 

@@ -1,13 +1,14 @@
 """Build once, run many: one file a runtime, found by name.
 
-A runtime is a module with `missing(soc)`, `build(case, onnx, weights)`, `plan(case)` and
-`open_session(artifact, case)`.
+A runtime is a module with `missing(soc, road)`, `build(case, job)`, `plan(case, names)` and
+`open_session(artifact, case, job)`. A name such as `onnxruntime-cuda` is a road of the module before the hyphen.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -18,7 +19,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roadworthy.case import Case
+    from roadworthy.record import Clock
     from roadworthy.soc import Soc
+
+
+ROADS = (
+    "onnxruntime",
+    "onnxruntime-cuda",
+    "onnxruntime-tensorrt",
+    "onnxruntime-cann",
+    "eager",
+    "tensorrt",
+    "ascend",
+    "ais_bench",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a case is built from, the device that runs it, and the folder where tools' logs are kept."""
+
+    onnx: Path
+    weights: Path
+    logs: Path
+    device: int = 0
 
 
 class Session(Protocol):
@@ -26,43 +50,59 @@ class Session(Protocol):
 
     provider: str  # what runs it in fact, asked of the runtime after loading
     threads: int  # of the host; 0 where the chip does the work
+    clock: Clock  # of `sample`
+    facts: Mapping[str, str]  # what else figures depend on
 
-    def run(self, batch: NDArray[np.float32]) -> list[NDArray[np.generic]]:
-        """Outputs (N, ...) of one batch (N, 3, H, W); raises OutOfMemory where it does not fit."""
+    def stream(self, batches: Iterable[NDArray[np.float32]]) -> Iterator[list[NDArray[np.generic]]]:
+        """Outputs (N, ...) of every batch (N, 3, H, W), in order; raises CaseFailed, OutOfMemory where it does not fit."""
+        ...
+
+    def sample(self, calls: int) -> list[float]:
+        """Seconds of each of so many executions, one after the other."""
         ...
 
 
 class Runtime(Protocol):
     """A way to run a graph on a chip."""
 
-    def missing(self, soc: Soc) -> str | None:
-        """Why this machine cannot run `soc`, in one sentence, or None."""
+    def missing(self, soc: Soc, road: str) -> str | None:
+        """Why this machine cannot run `soc` on this road, in one sentence, or None."""
         ...
 
-    def build(self, case: Case, onnx: Path, weights: Path) -> Path:
+    def build(self, case: Case, job: Job) -> Path:
         """The file that `open_session` opens, made from the graph after surgery (or from the weights)."""
         ...
 
-    def plan(self, case: Case) -> str:
-        """The build as a person would type it, and what runs."""
+    def plan(self, case: Case) -> list[str]:
+        """The build and the run as a person would type them."""
         ...
 
-    def open_session(self, artifact: Path, case: Case) -> Session:
+    def open_session(self, artifact: Path, case: Case, job: Job) -> Session:
         """A session for the case's batch size."""
         ...
 
 
-def find(name: str) -> Runtime:
-    """The runtime of this name; raises Problem where this version has none or its package is not installed."""
-    if importlib.util.find_spec(f"{__name__}.{name}") is None:
-        raise Problem(f"this version of roadworthy has no runtime {name!r} yet")
-    return cast("Runtime", importlib.import_module(f"{__name__}.{name}"))
+def find(road: str) -> Runtime:
+    """The runtime of this name; raises Problem where there is none, ImportError where its package is not installed."""
+    check(road)
+    return cast("Runtime", importlib.import_module(f"{__name__}.{road.partition('-')[0]}"))
+
+
+def check(road: str) -> None:
+    """Raise Problem for a name that no runtime has."""
+    if road not in ROADS:
+        raise Problem(f"there is no runtime {road!r}; known: {', '.join(ROADS)}")
 
 
 def missing(case: Case) -> str | None:
     """Why this machine cannot run the case, or None."""
+    return lacks(case.soc, case.runtime)
+
+
+def lacks(soc: Soc, road: str) -> str | None:
+    """Why this machine cannot run a chip on a road, or None."""
     try:
-        return find(case.runtime).missing(case.soc)
+        return find(road).missing(soc, road)
     except Problem as problem:
         return str(problem)
     except ImportError as error:

@@ -1,0 +1,162 @@
+"""The accelerators of this machine, as npu-smi and nvidia-smi tell: which are there, how they are, how warm they run."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+from roadworthy.problem import Problem
+from roadworthy.runtimes import cann, lacks, npu_smi, nvidia_smi
+from roadworthy.soc import Soc, socs
+
+PERIOD_S = 1.0  # between two readings
+
+
+@dataclass(frozen=True)
+class Device:
+    """One chip: the number that tools take, its name, health in the tool's word ("" where it tells none)."""
+
+    index: int
+    name: str
+    health: str = ""
+
+
+@dataclass
+class Readings:
+    """Temperatures (degrees Celsius) and power (watts) while something ran."""
+
+    celsius: list[float] = field(default_factory=list)
+    watts: list[float] = field(default_factory=list)
+
+
+@cache
+def of_vendor(vendor: str) -> tuple[Device, ...] | None:
+    """The chips of a vendor, None where nothing here tells; raises Problem where its tool fails."""
+    if vendor == "huawei":
+        chips = npu_smi.chips()
+        return None if chips is None else tuple(Device(chip.device, chip.name, chip.health) for chip in chips)
+    if vendor == "nvidia":
+        gpus = nvidia_smi.gpus()
+        return None if gpus is None else tuple(Device(gpu.index, gpu.name) for gpu in gpus)
+    return None
+
+
+def of_soc(soc: Soc) -> list[int]:
+    """The devices that are this chip; the first one where nothing tells which chips there are."""
+    found = of_vendor(soc.vendor)
+    return [0] if found is None else [device.index for device in found if is_soc(device, soc)]
+
+
+def is_soc(device: Device, soc: Soc) -> bool:
+    """Whether a device is the chip of this name."""
+    return nvidia_smi.matches(device.name, soc.name) if soc.vendor == "nvidia" else device.name == soc.atc_name
+
+
+def refused(soc: Soc) -> str | None:
+    """Why what is in this machine is not `soc`, or is not well; None where it is, or where nothing tells."""
+    try:
+        found = of_vendor(soc.vendor)
+    except Problem as problem:
+        return str(problem)
+    if found is None:
+        return None
+    own = [device for device in found if is_soc(device, soc)]
+    tool = "nvidia-smi" if soc.vendor == "nvidia" else "npu-smi"
+    if not own:
+        names = " and ".join(dict.fromkeys(device.name for device in found)) or "no chip"
+        return f"{tool} says that this machine has {names}, not {soc.atc_name}"
+    if all(device.health == "Alarm" for device in own):
+        return f"{tool} says that the health of {soc.atc_name} is Alarm; a figure of such a chip is no figure"
+    return None
+
+
+def detected() -> list[Soc]:
+    """The chips of this machine that have a name here, stand-ins left out; none where their tools fail."""
+    found = []
+    for vendor in ("huawei", "nvidia"):
+        try:
+            devices = of_vendor(vendor) or ()
+        except Problem:  # told when the chip is asked for
+            continue
+        if vendor == "huawei" and npu_smi.is_standin():
+            continue
+        known = [soc for soc in socs().values() if soc.vendor == vendor and soc.base is None]
+        found += [soc for soc in known if any(is_soc(device, soc) for device in devices)]
+    return found
+
+
+def default() -> tuple[str, str]:
+    """The chip that is judged where none is asked for: one of this machine that can run, else its cpu, and why."""
+    why = []
+    for soc in detected():
+        reason = lacks(soc, soc.runtime)
+        if reason is None:
+            return soc.name, "which this machine has; --soc names another"
+        why.append(f"{soc.name} is here, but {reason}")
+    return "cpu", "; ".join(why)
+
+
+def facts(soc: Soc, device: int) -> dict[str, str]:
+    """What figures of a device depend on: driver, firmware, clocks, health; what cannot be asked is left out."""
+    try:
+        if soc.vendor == "huawei":
+            return {**cann.find_cann(), **npu_smi.facts(device)}
+        if soc.vendor == "nvidia":
+            return next((nvidia_smi.facts(gpu) for gpu in nvidia_smi.gpus() or () if gpu.index == device), {})
+    except Problem:
+        pass
+    return {}
+
+
+def inventory() -> list[dict[str, str]]:
+    """What is known of every chip here; a tool that fails is told in place of its chips."""
+    found = []
+    for vendor in ("huawei", "nvidia"):
+        try:
+            own = of_vendor(vendor) or ()
+        except Problem as problem:
+            found.append({"vendor": vendor, "fails": str(problem)})
+            continue
+        some = next(soc for soc in socs().values() if soc.vendor == vendor)
+        found += [{"number": str(device.index), "chip": device.name, **facts(some, device.index)} for device in own]
+    return found
+
+
+@contextlib.contextmanager
+def watched(soc: Soc, device: int) -> Iterator[Readings]:
+    """Read temperature and power of a device once a second meanwhile; nothing where nothing tells."""
+    readings, stop = Readings(), threading.Event()
+
+    def watch() -> None:
+        while True:
+            try:
+                celsius, watts = _now(soc, device)
+            except Problem:  # a busy board answers late; the figure is what counts
+                celsius = watts = None
+            if celsius is not None:
+                readings.celsius.append(celsius)
+            if watts is not None:
+                readings.watts.append(watts)
+            if stop.wait(PERIOD_S):
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    if soc.vendor in ("huawei", "nvidia") and of_vendor(soc.vendor):
+        thread.start()
+    try:
+        yield readings
+    finally:
+        stop.set()
+        if thread.ident is not None:
+            thread.join()
+
+
+def _now(soc: Soc, device: int) -> tuple[float | None, float | None]:
+    if soc.vendor == "huawei":
+        chips = [chip for chip in npu_smi.chips() or () if chip.device == device]
+        return (chips[0].temperature_c, chips[0].power_w) if chips else (None, None)
+    gpus = [gpu for gpu in nvidia_smi.gpus() or () if gpu.index == device]
+    return (gpus[0].temperature_c, gpus[0].power_w) if gpus else (None, None)

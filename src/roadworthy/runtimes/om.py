@@ -1,0 +1,63 @@
+"""An OM, compiled or tuned: what both ways of running one share."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadworthy.runtimes import Job, aoe, atc, cann, devices
+
+if TYPE_CHECKING:
+    from roadworthy.case import Case
+    from roadworthy.soc import Soc
+
+MARK = b"roadworthy stand-in"  # in the first lines of tools that are stand-ins for tests
+
+
+def missing(soc: Soc) -> str | None:
+    """Why this machine cannot compile for the chip, or does not have it, or None."""
+    if soc.vendor != "huawei":
+        return f"ais_bench runs Ascend chips, not {soc.name}"
+    return atc.missing() or (aoe.missing() if soc.tuned else None) or devices.refused(soc)
+
+
+def build(case: Case, job: Job) -> Path:
+    """The OM of the case, compiled, or tuned for a tuned variant."""
+    return aoe.build(case, job) if case.soc.tuned else atc.build(case, job)
+
+
+def commands(artifact: Path) -> str:
+    """The commands that made an OM."""
+    return artifact.with_name(atc.COMMANDS).read_text(encoding="utf-8").strip()
+
+
+def plan(case: Case, onnx: str, output: str) -> list[list[str]]:
+    """The commands that make an OM."""
+    if case.soc.tuned:
+        return [aoe.arguments(case, onnx, output, job_type) for job_type in case.card.aoe.job_types]
+    return [atc.arguments(case, onnx, output)]
+
+
+def standins() -> list[str]:
+    """The tools here that are stand-ins for tests: they say so in their first lines."""
+    found: list[str | None] = [shutil.which(tool) for tool in ("atc", "aoe", "npu-smi", "ais_infer.py")]
+    spec = importlib.util.find_spec("ais_bench")
+    found.append(spec.origin if spec else None)
+    return [path for path in found if path and _says_so(Path(path))]
+
+
+def tools() -> dict[str, str]:
+    """Where the tools of CANN are and what they are, those that are missing left out."""
+    found = {name: shutil.which(name) for name in ("atc", "aoe", "npu-smi", "ais_infer.py")}
+    spec = importlib.util.find_spec("ais_bench")
+    found["ais_bench"] = spec.origin if spec else None
+    marks = {name: " (a stand-in for tests)" for name, path in found.items() if path in standins()}
+    here = {name: f"{path}{marks.get(name, '')}" for name, path in found.items() if path}
+    return {**here, **{key: value for key, value in cann.find_cann().items() if key == "cann"}}
+
+
+def _says_so(path: Path) -> bool:
+    with path.open("rb") as file:
+        return MARK in file.read(500)
