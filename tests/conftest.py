@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,15 +103,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing that a test makes enters the user's cache."""
-    before = os.environ.get("ROADWORTHY_CACHE")
-    os.environ["ROADWORTHY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["ROADWORTHY_CACHE"]
-    else:
-        os.environ["ROADWORTHY_CACHE"] = before
+def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test makes enters the user's cache, and no device that a test holds is one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROADWORTHY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ROADWORTHY_LEASES", str(tmp_path_factory.mktemp("leases")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def case(tiny_card):
 def timing(*samples: float, steady: bool = True) -> pipeline.Timing:
     """What a session gave."""
     warm = measure.Warmup(steady=steady, windows=(0.1, 0.2, 0.1))
-    return pipeline.Timing(samples, warm, "wall", "CPUExecutionProvider", 1, {"mode": "array"})
+    return pipeline.Timing(samples, warm, 0.0, 1.0, "wall", "CPUExecutionProvider", 1, {"mode": "array"})
 
 
 def test_throughput_is_three_records_with_their_samples(run, case, tmp_path, monkeypatch):

@@ -118,9 +118,11 @@ def evaluate(options: argparse.Namespace) -> None:
     from roadworthy import cache, pipeline  # noqa: PLC0415
     from roadworthy.run import Manner, Run  # noqa: PLC0415
 
-    soc, why = (options.soc, "") if options.soc else devices.default()
     if options.runtime:
         runtimes.check(options.runtime)
+    if options.time_limit <= 0:
+        raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
+    soc, why = (options.soc, "") if options.soc else devices.default(options.runtime or "")
     if why:
         print(f"chip: {soc} ({why})", file=sys.stderr)
     case = Case(_card(options), chips.find(soc), options.batch, options.runtime or "")

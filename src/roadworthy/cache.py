@@ -22,7 +22,7 @@ VARIABLE = "ROADWORTHY_CACHE"
 def folder() -> Path:
     """The cache folder: `$ROADWORTHY_CACHE`, else the user's own."""
     chosen = os.environ.get(VARIABLE)
-    return Path(chosen) if chosen else platformdirs.user_cache_path("roadworthy")
+    return Path(chosen).absolute() if chosen else platformdirs.user_cache_path("roadworthy")
 
 
 def run_folder() -> Path:

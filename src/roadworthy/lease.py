@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +13,14 @@ from filelock import FileLock, Timeout
 
 from roadworthy.problem import Problem
 
+VARIABLE = "ROADWORTHY_LEASES"  # for tests, which hold devices that are none
+PLACE = "/tmp/roadworthy-devices"  # noqa: S108  the one folder that all users can write to
 AGAIN_S = 0.5  # between two looks at devices that others hold
 
 
 def folder() -> Path:
-    """Where the locks lie: one place for all users of a machine."""
-    return Path(tempfile.gettempdir()) / "roadworthy-devices"
+    """Where the locks lie: one place for all users of a machine, whatever folder each has for temporary files."""
+    return Path(os.environ.get(VARIABLE) or (PLACE if os.name == "posix" else tempfile.gettempdir()))
 
 
 @contextlib.contextmanager
@@ -34,9 +37,7 @@ def device(kind: str, devices: Sequence[int], tell: Callable[[str], object]) -> 
             time.sleep(AGAIN_S)
             number = _first(locks)
     except OSError as error:
-        raise Problem(
-            f"{folder()}: a device cannot be held here ({error.strerror}); TMPDIR names another place"
-        ) from error
+        raise Problem(f"{folder()}: a device cannot be held here ({error.strerror})") from error
     try:
         yield number
     finally:
@@ -47,7 +48,7 @@ def _lock(path: Path) -> FileLock:
     with contextlib.suppress(PermissionError):
         path.touch()
     _for_all(path, 0o666)
-    return FileLock(path)
+    return FileLock(path, mode=0o666)
 
 
 def _for_all(path: Path, mode: int) -> None:

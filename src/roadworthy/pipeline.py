@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,6 +67,8 @@ class Timing:
 
     samples: tuple[float, ...]
     warmup: measure.Warmup
+    began: float  # seconds since the epoch, of sampling
+    ended: float
     clock: Clock
     provider: str
     threads: int
@@ -160,8 +163,10 @@ def timed(case: Case, artifact: Path, job: Job, progress: Progress) -> Timing:
 
     warm = measure.warm_up(sample)
     rounds = min(max(int(SECONDS / max(warm.windows[-1], 1e-6)), ROUNDS[0]), ROUNDS[1])
-    samples = sample(rounds) if warm.steady else []
-    return Timing(tuple(samples), warm, session.clock, session.provider, session.threads, dict(session.facts))
+    began = time.time()
+    samples = tuple(sample(rounds)) if warm.steady else ()
+    span = (began, time.time())
+    return Timing(samples, warm, *span, session.clock, session.provider, session.threads, dict(session.facts))
 
 
 def evaluate(

@@ -11,7 +11,7 @@ from roadworthy.case import Case
 from roadworthy.data.cityscapes import is_drawn
 
 
-def lines(case: Case, data: str, weights: Path | None) -> list[str]:
+def lines(case: Case, data: str, weights: Path | None, device: int | None = None) -> list[str]:
     """What a run of the case does, in order, as a person reads it; runs nothing."""
     card, given = case.card, ["--weights", str(weights)] if weights else []
     told = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", *given])]
@@ -26,12 +26,13 @@ def lines(case: Case, data: str, weights: Path | None) -> list[str]:
         if by_files:
             told.append(shlex.join(["roadworthy", "preprocess", card.key, data, f"{card.key}-inputs"]))
         with contextlib.suppress(ImportError):  # the reason says which package is missing
-            told += runtimes.find(case.runtime).plan(case)
+            told += runtimes.find(case.runtime).plan(case, device or 0)
         if by_files:
             told.append(shlex.join(["roadworthy", "score", card.key, "results/run", "--data", data]))
     if reason:
         told.append(f"  not here: {reason}")
     judged = ["--data", data, *given, "--soc", case.soc.name, "--batch", str(case.batch)]
     judged += ["--runtime", case.chosen] if case.chosen else []
+    judged += [] if device is None else ["--device", str(device)]
     told.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
     return told

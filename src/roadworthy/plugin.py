@@ -273,10 +273,10 @@ def _state(config: pytest.Config) -> State:
     if KEY not in config.stash:
         option = config.option
         folders = [cards.builtin_models(), *(option.models or [])]
-        default, why = ("cpu", "") if option.soc or option.published else devices.default()
         try:
             if option.runtime:
                 runtimes.check(option.runtime)
+            default, why = ("cpu", "") if option.soc or option.published else devices.default(option.runtime or "")
             if option.time_limit <= 0:
                 raise Problem(f"--time-limit {option.time_limit:g}: a case may be silent for more than 0 seconds")
             selection = Selection.of(
@@ -344,7 +344,7 @@ def _print_plans(config: pytest.Config, state: State) -> None:
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     for case in {case.id: case for case in state.ours.values()}.values():
         terminal.write_line(f"{case.id}:")
-        for line in plan.lines(case, config.option.data, config.option.weights):
+        for line in plan.lines(case, config.option.data, config.option.weights, config.option.device):
             terminal.write_line(f"  {line}")
 
 
@@ -375,7 +375,9 @@ def _standin_lines(state: State) -> list[str]:
         return []
     from roadworthy.runtimes import om  # noqa: PLC0415  see the module's docstring
 
-    return [f"stand-ins for tests take part, so no figure is a chip's: {', '.join(om.standins())}"] * bool(om.standins())
+    return [f"stand-ins for tests take part, so no figure is a chip's: {', '.join(om.standins())}"] * bool(
+        om.standins()
+    )
 
 
 def _size_lines(card: cards.ModelCard, data: str) -> list[str]:

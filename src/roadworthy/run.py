@@ -28,6 +28,7 @@ from roadworthy.runtimes import Job, devices, failure, om
 from roadworthy.score import miou
 
 TELL_S = 60.0  # between two words on a long step
+BUILD_S = 2 * 3600.0  # that an engine for a GPU may take
 SILENCE_S = 900.0  # that a case may take without a sign of life
 PARITY = "onnxruntime"  # what graphs are compared with torch on, whatever the chip
 SAMPLES = 10  # below, a tool told a mean and no distribution
@@ -71,7 +72,7 @@ class Run:
     def check(self, cases: Iterable[Case]) -> None:
         """Read every frame and make every graph; a model whose weights are bad fails on its own if others are good."""
         if self._manner.call is worker.call:
-            worker.warm()
+            worker.warm(pipeline.__name__)
         self._cells = tuple({case.id: case for case in cases}.values())
         problems, models = [], list({case.card.key: case.card for case in self._cells}.values())
         for card in map(self.fitted, models):
@@ -125,16 +126,24 @@ class Run:
 
     def evaluation(self, case: Case) -> Evaluation:
         """All frames of the data set through the case's session, once a run."""
-        case = replace(case, card=self.fitted(case.card))
+        small = self.fitted(case.card)
 
         def evaluated() -> Evaluation:
-            dataset, _ = self.dataset(case.card)
-            with self._ready(case) as (artifact, job):
-                found: Evaluation = self._work(case, pipeline.evaluated, case, artifact, job, dataset)
-            return found
+            if case.soc.tuned and small.input.shape != case.card.input.shape:
+                height, width = case.card.input.shape[1:]
+                raise Unavailable(
+                    f"{case.id}: drawn frames run small, and hours of tuning are for {height}x{width}; --data names frames"
+                )
+            return self._evaluated(replace(case, card=small))
 
         evaluation: Evaluation = self._once(("evaluation", case.id), evaluated)
         return evaluation
+
+    def _evaluated(self, case: Case) -> Evaluation:
+        dataset, _ = self.dataset(case.card)
+        with self._ready(case) as (artifact, job):
+            found: Evaluation = self._work(case, pipeline.evaluated, case, artifact, job, dataset)
+        return found
 
     def accuracy(self, case: Case) -> list[Record]:
         """MIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records."""
@@ -199,7 +208,10 @@ class Run:
         """
 
         def measured() -> list[Record]:
-            with self._ready(case, alone=True) as (artifact, job), devices.watched(case.soc, job.device) as readings:
+            with (
+                self._ready(case, alone=True) as (artifact, job),
+                devices.watched(case.soc, self._devices[case.soc.name]) as readings,
+            ):
                 timing: Timing = self._work(case, pipeline.timed, case, artifact, job)
             if not timing.samples:
                 return [self._record(case, "throughput", None, timing, detail=timing.warmup.because)]
@@ -207,10 +219,11 @@ class Run:
             figures = {"throughput": speed.images_per_second * case.soc.dies}  # a card's, as the guides publish it
             if len(timing.samples) >= SAMPLES:
                 figures |= {"latency.median": speed.median_ms, "latency.p95": speed.p95_ms}
-            if readings.celsius:
-                figures["temperature.max"] = max(readings.celsius)
-            if readings.watts:
-                figures["power.mean"] = statistics.fmean(readings.watts)
+            celsius, watts = readings.between(timing.began, timing.ended)
+            if celsius:
+                figures["temperature.max"] = max(celsius)
+            if watts:
+                figures["power.mean"] = statistics.fmean(watts)
             path = self._samples(case, "seconds", seconds=np.asarray(timing.samples))
             return [self._record(case, m, v, timing, samples=path) for m, v in figures.items()]
 
@@ -235,14 +248,14 @@ class Run:
         """
         if reason := case.impossible or runtimes.missing(case):
             raise Unavailable(f"{case.id} cannot run here: {reason}")
+        own = devices.of_soc(case.soc, self._manner.device)
         job = Job(self.graph(case.card).files[-1], self.weights(case.card), self._folder / "logs")
         if case.soc.vendor != "nvidia" and not case.soc.tuned:  # atc needs no device; who times kernels does
             self._built(case, job)
-        own = [self._manner.device] if self._manner.device is not None else devices.of_soc(case.soc)
         held = case.soc.vendor != "host" or alone
         with lease.device(case.soc.vendor, own, self._manner.tell) if held else contextlib.nullcontext(0) as device:
             self._devices[case.soc.name] = device
-            job = replace(job, device=device)
+            job = replace(job, device=devices.position(case.soc, device))
             yield self._built(case, job), job
 
     def _built(self, case: Case, job: Job) -> Path:
@@ -253,7 +266,7 @@ class Run:
     def _work(self, case: Case, work: Callable[..., Any], *arguments: Any, silent: bool = False) -> Any:
         """`work(*arguments)` in a process of its own; what goes wrong there is CaseFailed, by what it wrote.
 
-        A `silent` one says nothing for hours and has a limit of its own.
+        A `silent` one says nothing for hours; atc and aoe have limits of their own.
         """
         log, due = self._folder / "logs" / f"{case.id}-{work.__name__}.log", TELL_S
 
@@ -263,7 +276,7 @@ class Run:
                 due += TELL_S
                 self._manner.tell(f"{case.id}: {work.__name__}, {seconds / 60:.0f} min so far; {log.parent}")
 
-        limit = None if silent else self._manner.limit_s
+        limit = None if silent and case.soc.vendor == "huawei" else BUILD_S if silent else self._manner.limit_s
         try:
             return self._manner.call(
                 work, *arguments, log=log, limit_s=limit, progress=self._manner.progress, alive=alive
@@ -347,8 +360,10 @@ class Run:
         return STANDIN if standins else case.runtime
 
     def _facts(self, case: Case) -> dict[str, str]:
-        """Of the case's device, as it was when the run first asked."""
-        device = self._devices.get(case.soc.name, 0)
+        """Of the case's device, as it was when the run first asked; nothing where it had none yet."""
+        device = self._devices.get(case.soc.name)
+        if device is None:
+            return {}
         found: dict[str, str] = self._once(("facts", case.soc.name, device), lambda: devices.facts(case.soc, device))
         if case.soc.dies > 1:
             return {**found, "dies": f"1 measured of {case.soc.dies} on a card; throughput is times {case.soc.dies}"}

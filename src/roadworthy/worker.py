@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -27,7 +28,6 @@ import psutil
 
 from roadworthy.problem import Problem, TimedOut
 
-ENGINE = "roadworthy.pipeline"  # loaded once, by the server
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 SAME = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # devices by the numbers that nvidia-smi gives them
 TAIL = 1 << 20  # bytes of a log that are read back
@@ -44,11 +44,20 @@ class Died(Exception):  # noqa: N818  it did
         self.status, self.text, self.log = status, text, log
 
 
-def warm() -> None:
-    """Let the server load the engine while the caller does something else."""
-    if METHOD == "forkserver":
-        multiprocessing.get_context(METHOD).set_forkserver_preload([ENGINE])
+def warm(*modules: str) -> None:
+    """Start the server, which loads these modules while the caller does something else; a running one stays as it is."""
+    if METHOD != "forkserver":
+        return
+    multiprocessing.get_context(METHOD).set_forkserver_preload(list(modules))
+    before, here = os.environ.get("PYTHONPATH"), str(Path(__file__).parents[1])  # it would load what is installed
+    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
+    try:
         forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def call(
@@ -66,7 +75,7 @@ def call(
     Raises the Problem or MemoryError that the work raised; TimedOut where `limit_s` seconds went by without progress;
     Died for any other exception, a signal, or an early end.
     """
-    warm()
+    warm(work.__module__)
     context: Any = multiprocessing.get_context(METHOD)
     ours, theirs = context.Pipe()
     try:
@@ -83,7 +92,7 @@ def call(
         try:
             kind, value = _answer(ours, limit_s, progress, alive)
             process.join(GRACE_S)
-        except EOFError:
+        except (EOFError, OSError):  # gone, or gone in the middle of its answer
             process.join(GRACE_S)
             raise Died(process.exitcode or 1, _tail(log, start), log) from None
         except TimeoutError:
@@ -102,7 +111,11 @@ def call(
 
 def here(work: Callable[..., Any], *arguments: Any, progress: Progress | None = None, **_: Any) -> Any:
     """The same in this process: for a debugger, or where the caller is a process of its own."""
-    return work(*arguments, progress)
+    return work(*arguments, progress or _unseen)
+
+
+def _unseen(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 def _answer(
@@ -176,6 +189,10 @@ def _end_with(theirs: Connection) -> NoReturn:
     """End the whole session once nobody listens any more."""
     with contextlib.suppress(EOFError, OSError):
         theirs.recv()
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    shutil.rmtree(Path.cwd(), ignore_errors=True)  # the caller would have removed it
     _end(os.getpid())
     os._exit(1)
 

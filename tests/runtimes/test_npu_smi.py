@@ -206,10 +206,25 @@ def test_facts_come_from_table_and_board(tool):
     """Of the device's own NPU; a missing piece is left out."""
     tool(f"""[ "$*" = "info -t board -i 32" ] && cat <<'END' && exit\n{BOARD}\nEND\ncat <<'END'\n{DUO}\nEND""")
     both = {"chip": "Ascend310P3", "health": "OK", "driver": "22.0.4", "firmware": "6.3.0.1.241", "npu-smi": "24.1.0.1"}
+    found = npu_smi.facts(1)
 
-    assert [both, {"driver": "24.1.0.2", "npu-smi": "24.1.0.1"}] == [npu_smi.facts(1), npu_smi.facts(7)]
+    assert both.items() <= found.items()
+    assert {"device", "memory"} <= found.keys()
+    assert {"driver": "24.1.0.2", "npu-smi": "24.1.0.1"} == npu_smi.facts(7)
     tool(f"""[ "$2" = "-t" ] && exit 1\ncat <<'END'\n{HRNET}\nEND""")
-    assert {"chip": "Ascend310P3", "health": "OK"} == npu_smi.facts(1)
+    assert {"chip": "Ascend310P3", "health": "OK", "device": "1", "memory": "1070 of 21534"}.items() <= (
+        npu_smi.facts(1).items()
+    )
+    assert {"temperature": "43.0", "power": "15.4"}.items() <= npu_smi.facts(1).items()
+
+
+def test_power_that_the_table_does_not_tell_is_asked_for(tool):
+    """A Duo shows NA in the table, and the dissipation of the card when it is asked."""
+    power = "NPU ID : 32\nPower Dissipation(W) : 71.5"
+    table = HRNET.replace("15.4 ", "NA   ")
+    tool(f"""[ "$3" = "power" ] && cat <<'END' && exit\n{power}\nEND\n[ "$2" = "-t" ] && exit 1\ncat <<'END'\n{table}\nEND""")
+
+    assert "71.5" == npu_smi.facts(1)["power"]
 
 
 def test_no_tool_is_no_chip(tmp_path, monkeypatch):

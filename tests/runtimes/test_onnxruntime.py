@@ -246,12 +246,12 @@ def test_a_road_that_is_not_there_is_refused(tiny_card):
 def test_a_plan_shows_providers_and_options(case):
     """A figure depends on them."""
     cuda, tensorrt, cann = (
-        onnxruntime.plan(replace(case, soc=find(soc), chosen=road))[0] for road, soc in DEVICES.items()
+        onnxruntime.plan(replace(case, soc=find(soc), chosen=road), 0)[0] for road, soc in DEVICES.items()
     )
 
     assert (
         f"onnxruntime: no build; CPUExecutionProvider, batch 2, {onnxruntime.physical_cores()} threads"
-        == onnxruntime.plan(case)[0]
+        == onnxruntime.plan(case, 0)[0]
     )
     assert (
         "onnxruntime-cuda: no build; CUDAExecutionProvider arena_extend_strategy=kSameAsRequested "

@@ -24,7 +24,7 @@ def case(tiny_card):
 
 def test_a_plan_is_a_line_for_trtexec(case):
     """Half precision, and the case's batch as the only size."""
-    line, words = tensorrt.plan(case)
+    line, words = tensorrt.plan(case, 0)
 
     assert "trtexec --onnx=tiny.onnx --saveEngine=tiny-bs4-T4.engine --shapes=image:4x3x64x128 --fp16" == line
     assert "tensorrt: the same through Python, batch 4, float16 and TF32 allowed" == words
@@ -36,7 +36,7 @@ def test_a_graph_of_fixed_size_takes_no_shapes(case):
 
     assert (
         "trtexec --onnx=tiny.onnx --saveEngine=tiny-bs1-T4.engine --fp16"
-        == tensorrt.plan(replace(case, card=fixed, batch=1))[0]
+        == tensorrt.plan(replace(case, card=fixed, batch=1), 0)[0]
     )
 
 

@@ -1,6 +1,6 @@
 """Build once, run many: one file a runtime, found by name.
 
-A runtime is a module with `missing(soc, road)`, `build(case, job)`, `plan(case, names)` and
+A runtime is a module with `missing(soc, road)`, `build(case, job)`, `plan(case, device)` and
 `open_session(artifact, case, job)`. A name such as `onnxruntime-cuda` is a road of the module before the hyphen.
 """
 
@@ -73,8 +73,8 @@ class Runtime(Protocol):
         """The file that `open_session` opens, made from the graph after surgery (or from the weights)."""
         ...
 
-    def plan(self, case: Case) -> list[str]:
-        """The build and the run as a person would type them."""
+    def plan(self, case: Case, device: int) -> list[str]:
+        """The build and the run on a device as a person would type them."""
         ...
 
     def open_session(self, artifact: Path, case: Case, job: Job) -> Session:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
 import re
 import shlex
 import shutil
@@ -18,7 +17,6 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,19 +27,18 @@ from numpy.typing import NDArray
 
 from roadworthy.problem import CaseFailed, Problem
 from roadworthy.runtimes import Job, atc, command, failure, om
+from roadworthy.runtimes.remembered import remembered
 
 if TYPE_CHECKING:
     from roadworthy.case import Case
     from roadworthy.record import Clock
     from roadworthy.soc import Soc
 
-VARIABLE = "ROADWORTHY_AIS_BENCH"  # a Python that has ais_bench, or the path of ais_infer.py
 LIMIT_S = 24 * 3600.0  # the worker's limit is on silence
 PORTION = 4 << 30  # bytes of inputs and results on disk at a time
 LOOP = 100  # executions a launch, as the ICNet guide has it
 WARMUP = 3
 HOST_BYTES = 8  # of the host's memory for each byte of a pure inference's input, which is built as a list
-PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # of a path that every version takes
 FIGURE = re.compile(
     r"throughput 1000\*batchsize(?:\.mean)?\(([\d.]+)\)/NPU_compute_time\.mean\(([\d.eE+-]+)\): ([\d.eE+-]+)"
 )
@@ -74,14 +71,16 @@ class Session:
         self.provider = " ".join(Path(word).name for word in self._tool.words)
         self.facts: dict[str, str] = {"om": om.commands(artifact)}
         self._times: list[float] = []
-        self._frame = 4 * math.prod(case.card.input.shape)
+        self._frame = 4 * math.prod(case.card.input.shape)  # bytes
+        wide = 8 if case.card.output.kind == "classes" else 4
+        self._results = wide * math.prod(case.card.output_shape) * len(case.card.kept_outputs)
 
     def stream(self, batches: Iterable[NDArray[np.float32]]) -> Iterator[list[NDArray[np.generic]]]:
         """Outputs of every batch, in order; a portion's inputs are on disk before its first output is there."""
-        results = 4 * math.prod(self._case.card.output_shape) * len(self._case.card.kept_outputs)
-        size, todo = max(1, PORTION // (self._case.batch * (self._frame + results))), iter(batches)
+        frame, free = self._frame + self._results, shutil.disk_usage(tempfile.gettempdir()).free
+        size, todo = max(1, min(PORTION, free // 2) // (self._case.batch * frame)), iter(batches)
         while portion := list(islice(todo, 1)):
-            with self._scratch(self._case.batch * size * (self._frame + results)) as name:
+            with self._scratch(self._case.batch * frame) as name:
                 folder = Path(name)
                 count = 0
                 for batch in (*portion, *islice(todo, size - 1)):
@@ -110,8 +109,7 @@ class Session:
                 f"{self._case.id}: pure inference would need {need / 1e9:.1f} GB of the host's memory, not the "
                 f"device's, and {free / 1e9:.1f} GB are free; --runtime ascend needs {need / HOST_BYTES / 1e9:.1f}"
             )
-        results = 4 * self._case.batch * math.prod(self._case.card.output_shape) * len(self._case.card.kept_outputs)
-        with self._scratch(results) as name:
+        with self._scratch(self._case.batch * self._results) as name:
             warm = ["--warmup_count", str(WARMUP)] if "--warmup_count" in self._tool.flags else []
             done = self._launch(Path(name), "--loop", str(loop), *warm)
             index = self._case.card.output.index
@@ -182,10 +180,6 @@ class Session:
         """A new folder (0700) with the OM and a place for inputs and results, such as the strictest version takes."""
         made = tempfile.TemporaryDirectory(prefix="roadworthy-", ignore_cleanup_errors=True)
         folder, free = Path(made.name), shutil.disk_usage(made.name).free
-        if not PLAIN.fullmatch(str(folder)):
-            raise Problem(
-                f"{folder}: newer ais_bench takes letters, digits and _ - / . in a path; TMPDIR names another"
-            )
         if free < size:
             told = f"{size / 1e9:.2f} GB of inputs and results, {free / 1e9:.2f} GB are free"
             raise CaseFailed(f"{self._case.id}: {folder.parent} is to hold {told}; TMPDIR names another folder")
@@ -206,13 +200,13 @@ def arguments(tool: Tool, case: Case, om: str, output: str, device: int, *how: s
     ]
 
 
-@cache
+@remembered
 def tool() -> Tool:
     """The ais_bench of this machine: what `ROADWORTHY_AIS_BENCH` names, this Python's, or `ais_infer.py` on PATH.
 
     Raises Problem where there is none or it does not start.
     """
-    chosen, script = os.environ.get(VARIABLE), shutil.which("ais_infer.py")
+    chosen, script = om.chosen(), shutil.which("ais_infer.py")
     if chosen:
         words = (sys.executable, chosen) if chosen.endswith(".py") else (chosen, "-m", "ais_bench")
     elif importlib.util.find_spec("ais_bench"):
@@ -222,7 +216,7 @@ def tool() -> Tool:
     else:
         raise Problem(
             "ais_bench is not here: install its wheel and aclruntime's into this Python, put ais_infer.py on PATH, or "
-            f"let {VARIABLE} name a Python that has it"
+            f"let {om.VARIABLE} name a Python that has it"
         )
     with tempfile.TemporaryDirectory(prefix="roadworthy-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -251,15 +245,17 @@ def build(case: Case, job: Job) -> Path:
     return om.build(case, job)
 
 
-def plan(case: Case) -> list[str]:
-    """The compilation and both runs as a person types them."""
+def plan(case: Case, device: int) -> list[str]:
+    """The compilation and both runs as a person types them; a bank of its own keeps tuning apart."""
     key, made = case.card.key, f"{case.card.key}-bs{case.batch}-{case.soc.name.replace('+', '-')}"
     typed = Tool(("python3", "-m", "ais_bench"), frozenset({"--model"}))
     runs = [
-        arguments(typed, case, f"{made}.om", "results", 0, "--input", f"{key}-inputs"),
-        arguments(typed, case, f"{made}.om", "speed", 0, "--loop", str(LOOP), "--warmup_count", str(WARMUP)),
+        arguments(typed, case, f"{made}.om", "results", device, "--input", f"{key}-inputs"),
+        arguments(typed, case, f"{made}.om", "speed", device, "--loop", str(LOOP), "--warmup_count", str(WARMUP)),
     ]
-    return [shlex.join(words) for words in (*om.plan(case, f"{key}.onnx", made), *runs)]
+    bank = f'{atc.BANK_VARIABLE}="$PWD"/{made}-bank '
+    making = [bank + shlex.join(words) for words in om.plan(case, f"{key}.onnx", made)]
+    return [f"mkdir {made}-bank", *making, *(shlex.join(words) for words in runs)]
 
 
 def open_session(artifact: Path, case: Case, job: Job) -> Session:

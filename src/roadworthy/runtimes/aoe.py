@@ -29,8 +29,8 @@ def missing() -> str | None:
 def build(case: Case, job: Job) -> Path:
     """The tuned OM of the case; every finished job type is kept, so that a later failure does not cost its hours.
 
-    Each works on a bank of its own that begins as a copy of the one before: what is compiled without tuning never
-    sees it. Raises CaseFailed with the log's path, TimedOut.
+    Each works on a bank of its own that begins as a copy of the one before, and goes on with it after an interruption:
+    what is compiled without tuning never sees it. Raises CaseFailed with the log's path, TimedOut.
     """
     folder, recipe = None, []
     for job_type in case.card.aoe.job_types:
@@ -41,25 +41,30 @@ def build(case: Case, job: Job) -> Path:
 
 
 def _tuned(case: Case, job: Job, job_type: int, recipe: list[list[str]], before: Path | None) -> Path:
+    key = fingerprint.of_value([recipe, fingerprint.of_file(job.onnx), case.soc.atc_name, atc.version()])
+    name = f"{case.card.key}-bs{case.batch}-{case.soc.atc_name}-aoe{job_type}-{key}"
+    bank = cache.folder() / "om" / f"{name}.bank"  # not in the folder that an interruption costs: hours are in it
+
     def make(folder: Path) -> None:
         atc.place(job.onnx, folder / atc.ONNX)
-        if before is None:
-            (folder / BANK).mkdir()
-        else:
-            shutil.copytree(before / BANK, folder / BANK)
+        if before is not None and not bank.is_dir():
+            shutil.copytree(before / BANK, bank)
+        bank.mkdir(exist_ok=True)
         words = arguments(case, atc.ONNX, Path(atc.OM).stem, job_type)
         log = job.logs / f"{case.id}-aoe{job_type}.log"
-        bank = {"TUNE_BANK_PATH": str(folder / BANK), "ASCEND_DEVICE_ID": str(job.device)}
-        done = command.run(words, folder=folder, log=log, limit_s=LIMIT_S, environment=bank)
+        own = {atc.BANK_VARIABLE: str(bank), "ASCEND_DEVICE_ID": str(job.device)}
+        done = command.run(words, folder=folder, log=log, limit_s=LIMIT_S, environment=own)
         if SUCCESS not in done.stdout:
-            failed = failure.atc_errors(done.text, done.status, str(done.log))
+            failed = failure.aoe_errors(done.text, done.status, str(done.log))
             raise type(failed)(f"{case.id}: aoe: {failed}", [f"$ {done.shown}", *failed.evidence])
         _take(folder, case, log)
+        shutil.copytree(bank, folder / BANK)
         earlier = (before / atc.COMMANDS).read_text(encoding="utf-8").splitlines() if before else []
         atc.finish(folder, [*earlier, done.shown])
 
-    key = fingerprint.of_value([recipe, fingerprint.of_file(job.onnx), case.soc.atc_name, atc.version()])
-    return cache.made("om", f"{case.card.key}-bs{case.batch}-{case.soc.atc_name}-aoe{job_type}-{key}", make)
+    made = cache.made("om", name, make)
+    shutil.rmtree(bank, ignore_errors=True)
+    return made
 
 
 def _take(folder: Path, case: Case, log: Path) -> None:

@@ -6,6 +6,8 @@ Source: ais_bench's interface; the version is 0.0.2 in all of them.
 from __future__ import annotations
 
 import importlib.util
+import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadworthy.problem import CaseFailed
-from roadworthy.runtimes import Job, ais_bench, om
+from roadworthy.runtimes import Job, ais_bench, atc, om
 
 if TYPE_CHECKING:
     from roadworthy.case import Case
@@ -33,17 +35,15 @@ class Session:
     clock: Clock = "device"
 
     def __init__(self, artifact: Path, case: Case, device: int) -> None:
-        artifact = artifact.resolve()  # a soft link on the way is refused as well
-        if not ais_bench.PLAIN.fullmatch(str(artifact)):
-            raise CaseFailed(
-                f"{artifact}: newer ais_bench takes letters, digits and _ - / . in a path; ROADWORTHY_CACHE names another"
-            )
         from ais_bench.infer.interface import InferSession  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
         self.facts: Mapping[str, str] = {"om": om.commands(artifact)}
         self._shape = (case.batch, *case.card.input.shape)
-        self._session = InferSession(device, str(artifact))
+        folder = Path(tempfile.mkdtemp(prefix="roadworthy-")).resolve()  # the cache's may be a path that is refused
+        atc.place(artifact, folder / atc.OM)
+        self._session = InferSession(device, str(folder / atc.OM))
         check_input(case, self._session.get_inputs())
+        check_outputs(case, [str(entry.name) for entry in self._session.get_outputs()])
         kind = "summary" if hasattr(self._session, "summary") else "sumary"  # the version is 0.0.2 whatever it is
         self.facts = {**self.facts, "ais_bench": f"InferSession with {kind}()"}
 
@@ -85,13 +85,21 @@ def check_input(case: Case, inputs: list[Any]) -> None:
         raise CaseFailed(f"{case.id}: the OM takes {told}; by the card it must be {list(right)} in float32")
 
 
+def check_outputs(case: Case, names: list[str]) -> None:
+    """The OM gives the card's outputs in the card's order, as far as their names tell. Raises CaseFailed."""
+    found = [[kept for kept in case.card.kept_outputs if re.search(rf"\b{kept}\b", name)] for name in names]
+    if all(len(kept) == 1 for kept in found) and [kept for (kept,) in found] != list(case.card.kept_outputs):
+        told = f"{', '.join(names)}; by the card they must be {', '.join(case.card.kept_outputs)}"
+        raise CaseFailed(f"{case.id}: the OM's outputs are {told}")
+
+
 def missing(soc: Soc, road: str) -> str | None:  # noqa: ARG001  one signature for all runtimes
     """CANN's compiler, a chip of this name, and ais_bench."""
     if reason := om.missing(soc):
         return reason
-    if importlib.util.find_spec("ais_bench") is None:
+    if lost := [name for name in ("ais_bench", "aclruntime") if importlib.util.find_spec(name) is None]:
         return (
-            "the package 'ais_bench' is not installed here: install its wheel and aclruntime's, "
+            f"the package {lost[0]!r} is not installed here: install the wheels of ais_bench and aclruntime, "
             "or judge by files with --runtime ais_bench"
         )
     return None
@@ -102,9 +110,9 @@ def build(case: Case, job: Job) -> Path:
     return om.build(case, job)
 
 
-def plan(case: Case) -> list[str]:
+def plan(case: Case, device: int) -> list[str]:
     """The compilation as a person types it, the runs by files, and what runs in their place."""
-    return [*ais_bench.plan(case), f"ascend: {PROVIDER}, batch {case.batch}, fed from memory in place of files"]
+    return [*ais_bench.plan(case, device), f"ascend: {PROVIDER}, batch {case.batch}, fed from memory in place of files"]
 
 
 def open_session(artifact: Path, case: Case, job: Job) -> Session:

@@ -15,6 +15,7 @@ from roadworthy.runtimes import Job, cann, command, failure
 LIMIT_S = 2 * 3600.0
 SUCCESS = "ATC run success"
 ONNX, OM = "model.onnx", "model.om"  # names that no tool refuses, whatever the model is called
+BANK_VARIABLE = "TUNE_BANK_PATH"
 COMMANDS = "commands.txt"
 READABLE = 0o640  # newer ais_bench refuses a model that others may write
 
@@ -68,7 +69,7 @@ def build(case: Case, job: Job) -> Path:
             folder=folder,
             log=job.logs / f"{case.id}-atc.log",
             limit_s=LIMIT_S,
-            environment={"TUNE_BANK_PATH": str(folder / "bank")},
+            environment={BANK_VARIABLE: str(folder / "bank")},
         )
         if done.status != 0 or SUCCESS not in done.stdout or not (folder / OM).is_file():
             failed = failure.atc_errors(done.text, done.status, str(done.log))
@@ -90,7 +91,8 @@ def version() -> dict[str, str]:
     tool = shutil.which("atc")
     if tool is None:
         raise Problem(missing() or "")
-    return {**cann.find_cann(), "atc": fingerprint.of_file(Path(tool).resolve())}
+    found = cann.find_cann()
+    return {"cann": found.get("cann", ""), "atc": fingerprint.of_file(Path(tool).resolve())}
 
 
 def place(source: Path, target: Path) -> None:
@@ -99,6 +101,7 @@ def place(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+        target.chmod(READABLE)
 
 
 def finish(folder: Path, commands: list[str]) -> None:

@@ -31,6 +31,7 @@ class Done:
     stderr: str
     status: int
     log: Path
+    environment: Mapping[str, str]  # what was added for this command
 
     @property
     def text(self) -> str:
@@ -40,7 +41,7 @@ class Done:
     @property
     def shown(self) -> str:
         """The command as a person types it."""
-        return shlex.join(self.words)
+        return shlex.join([*(f"{key}={value}" for key, value in self.environment.items()), *self.words])
 
 
 def run(
@@ -72,7 +73,7 @@ def run(
         finally:
             end(process.pid)
             process.wait()
-    return Done(tuple(words), _since(log, starts[0]), _since(errors, starts[1]), status, log)
+    return Done(tuple(words), _since(log, starts[0]), _since(errors, starts[1]), status, log, environment or {})
 
 
 def end(pid: int) -> None:

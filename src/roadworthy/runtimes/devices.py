@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
-from roadworthy.problem import Problem
+from roadworthy.problem import Problem, Unavailable
 from roadworthy.runtimes import cann, lacks, npu_smi, nvidia_smi
+from roadworthy.runtimes.remembered import remembered
 from roadworthy.soc import Soc, socs
 
 PERIOD_S = 1.0  # between two readings
+ALARM = "Alarm"
+VISIBLE = {"nvidia": "CUDA_VISIBLE_DEVICES", "huawei": "ASCEND_RT_VISIBLE_DEVICES"}
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,17 @@ class Device:
 
 @dataclass
 class Readings:
-    """Temperatures (degrees Celsius) and power (watts) while something ran."""
+    """Seconds since the epoch, temperature (degrees Celsius) and power (watts), while something ran."""
 
-    celsius: list[float] = field(default_factory=list)
-    watts: list[float] = field(default_factory=list)
+    rows: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+
+    def between(self, began: float, ended: float) -> tuple[list[float], list[float]]:
+        """Temperatures and power of a stretch of time."""
+        rows = [row for row in self.rows if began <= row[0] <= ended]
+        return [c for _, c, _ in rows if c is not None], [w for _, _, w in rows if w is not None]
 
 
-@cache
+@remembered
 def of_vendor(vendor: str) -> tuple[Device, ...] | None:
     """The chips of a vendor, None where nothing here tells; raises Problem where its tool fails."""
     if vendor == "huawei":
@@ -44,10 +52,36 @@ def of_vendor(vendor: str) -> tuple[Device, ...] | None:
     return None
 
 
-def of_soc(soc: Soc) -> list[int]:
-    """The devices that are this chip; the first one where nothing tells which chips there are."""
+def of_soc(soc: Soc, wanted: int | None = None) -> list[int]:
+    """The healthy devices that are this chip, or the one wanted; the first one where nothing tells which there are.
+
+    Raises Unavailable for a wanted one that is another chip, or not there.
+    """
     found = of_vendor(soc.vendor)
-    return [0] if found is None else [device.index for device in found if is_soc(device, soc)]
+    if found is None:
+        return [0 if wanted is None else wanted]
+    own = [device.index for device in _visible(soc.vendor, found) if is_soc(device, soc) and device.health != ALARM]
+    if wanted is None or soc.vendor == "host":
+        return own
+    if wanted not in own:
+        known = next((device for device in found if device.index == wanted), None)
+        here = f"is {known.name} {known.health}".rstrip() if known else "is not there"
+        raise Unavailable(f"--device {wanted} {here}; those that are {soc.atc_name} and can be used: {own}")
+    return [wanted]
+
+
+def _visible(vendor: str, found: Sequence[Device]) -> list[Device]:
+    """The devices that the environment leaves to this process."""
+    listed = os.environ.get(VISIBLE.get(vendor, ""), "")
+    numbers = [int(number) for number in listed.split(",") if number.strip().isdecimal()]
+    return [device for device in found if device.index in numbers] if numbers else list(found)
+
+
+def position(soc: Soc, device: int) -> int:
+    """The number that a process uses for a device: its place among those that the environment leaves to it."""
+    own = [found.index for found in _visible(soc.vendor, of_vendor(soc.vendor) or ())]
+    listed = os.environ.get(VISIBLE.get(soc.vendor, ""))
+    return own.index(device) if listed and device in own else device
 
 
 def is_soc(device: Device, soc: Soc) -> bool:
@@ -68,8 +102,10 @@ def refused(soc: Soc) -> str | None:
     if not own:
         names = " and ".join(dict.fromkeys(device.name for device in found)) or "no chip"
         return f"{tool} says that this machine has {names}, not {soc.atc_name}"
-    if all(device.health == "Alarm" for device in own):
+    if all(device.health == ALARM for device in own):
         return f"{tool} says that the health of {soc.atc_name} is Alarm; a figure of such a chip is no figure"
+    if not set(own) & set(_visible(soc.vendor, found)):
+        return f"{VISIBLE[soc.vendor]} leaves none of the {soc.atc_name} of this machine to this process"
     return None
 
 
@@ -88,11 +124,14 @@ def detected() -> list[Soc]:
     return found
 
 
-def default() -> tuple[str, str]:
-    """The chip that is judged where none is asked for: one of this machine that can run, else its cpu, and why."""
+def default(runtime: str = "") -> tuple[str, str]:
+    """The chip that is judged where none is asked for: one of this machine that can run, else its cpu, and why.
+
+    `runtime` is one asked for by name.
+    """
     why = []
     for soc in detected():
-        reason = lacks(soc, soc.runtime)
+        reason = lacks(soc, runtime or soc.runtime)
         if reason is None:
             return soc.name, "which this machine has; --soc names another"
         why.append(f"{soc.name} is here, but {reason}")
@@ -136,10 +175,7 @@ def watched(soc: Soc, device: int) -> Iterator[Readings]:
                 celsius, watts = _now(soc, device)
             except Problem:  # a busy board answers late; the figure is what counts
                 celsius = watts = None
-            if celsius is not None:
-                readings.celsius.append(celsius)
-            if watts is not None:
-                readings.watts.append(watts)
+            readings.rows.append((time.time(), celsius, watts))
             if stop.wait(PERIOD_S):
                 return
 

@@ -65,7 +65,7 @@ def build(case: Case, job: Job) -> Path:  # noqa: ARG001  one signature for all 
     return job.weights
 
 
-def plan(case: Case) -> list[str]:
+def plan(case: Case, device: int) -> list[str]:  # noqa: ARG001  one signature for all runtimes
     """The session in words."""
     return [f"eager: no build; torch {torch.__version__} on {case.soc.name}, batch {case.batch}"]
 

@@ -206,8 +206,15 @@ def _signal(status: int) -> signal.Signals | None:
     return signal.Signals(number) if number in {known.value for known in signal.Signals} else None
 
 
+def aoe_errors(text: str, status: int, log: str) -> CaseFailed:
+    """The failure of aoe, which runs on the device and fails there as a model does, or else as the compiler."""
+    if failed := _shown("it", _serious(text), FIRST):
+        return type(failed)(f"{failed} (log: {log})", failed.evidence)
+    return atc_errors(text, status, log)
+
+
 def atc_errors(text: str, status: int, log: str) -> CaseFailed:
-    """The failure of atc or aoe; the sentence begins with the code, where there is one, and ends with the log's path.
+    """The failure of atc; the sentence begins with the code, where there is one, and ends with the log's path.
 
     Warnings (W codes) decide nothing, and an inner error (9999) only where no other code does.
     """
@@ -221,8 +228,9 @@ def atc_errors(text: str, status: int, log: str) -> CaseFailed:
         return type(failed)(f"{failed} (log: {log})", failed.evidence)
     number, match = min(found, key=lambda pair: (pair[1]["code"].endswith("9999"), not _rows(pair[1]["code"])))
     message = match["message"]
-    if message in ("", "Inner Error!") and number + 1 < len(lines):
-        message = re.sub(rf"^{match['code']}:?\s*{STAMP}", "", lines[number + 1])
+    following = [line for line in lines[number + 1 :] if not line.lstrip("[ ").startswith("TraceBack")]
+    if message in ("", "Inner Error!") and following:
+        message = re.sub(rf"^{match['code']}:?\s*{STAMP}", "", following[0])
     told, kind = _meaning(match["code"], message.partition("[FUNC:")[0][:WIDTH])
     blocks = [line for line in lines if BLOCK.match(line)]
     return kind(f"{match['code']}: {told} (log: {log})", _evidence([lines[number], *blocks]))

@@ -136,28 +136,33 @@ def chips(limit_s: float = 20.0) -> list[Chip] | None:
 
 
 def facts(device: int, limit_s: float = 20.0) -> dict[str, str]:
-    """What a record says of a chip: `chip`, `health`, `driver`, `firmware`, `npu-smi`; what is not known is left out.
+    """What a record says of a chip, what is not known left out.
 
+    `device`, `chip`, `health`, `memory` (MB used of all), `temperature` (degrees Celsius), `power` (W), `driver`,
+    `firmware`, `npu-smi`.
     Empty where there is no npu-smi; raises Problem as `chips` does.
     """
     text = _ask(["info"], limit_s)
     if text is None:
         return {}
     chip = next((chip for chip in _shown(text) if chip.device == device), None)
-    board: dict[str, str] = {}
+    said: dict[str, object] = {"driver": driver(text), "npu-smi": version(text)}
     if chip:
-        try:
-            board = parse_board(_ask(["info", "-t", "board", "-i", str(chip.npu)], limit_s) or "")
-        except Problem:  # needs more rights than the table does on some boards
-            board = {}
-    said = {
-        "chip": chip and chip.name,
-        "health": chip and chip.health,
-        "driver": board.get("Software Version") or driver(text),
-        "firmware": board.get("Firmware Version"),
-        "npu-smi": version(text),
-    }
-    return {key: value for key, value in said.items() if value}
+        board = parse_board(_more("board", chip, limit_s))
+        power = parse_power(_more("power", chip, limit_s)) if chip.power_w is None else chip.power_w
+        used = f"{chip.memory_used_mb} of {chip.memory_total_mb}" if chip.memory_total_mb else None
+        said |= {"device": str(device), "chip": chip.name, "health": chip.health, "memory": used}
+        said |= {"temperature": chip.temperature_c, "power": power, "firmware": board.get("Firmware Version")}
+        said["driver"] = board.get("Software Version") or said["driver"]
+    return {key: str(value) for key, value in said.items() if value is not None}
+
+
+def _more(what: str, chip: Chip, limit_s: float) -> str:
+    """What `npu-smi info -t` prints of a chip; some boards ask for more rights than for the table."""
+    try:
+        return _ask(["info", "-t", what, "-i", str(chip.npu)], limit_s) or ""
+    except Problem:
+        return ""
 
 
 def _shown(text: str) -> list[Chip]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from roadworthy.case import Case
     from roadworthy.soc import Soc
 
+VARIABLE = "ROADWORTHY_AIS_BENCH"  # a Python that has ais_bench, or the path of ais_infer.py
+PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # of a path that every version takes
 MARK = b"roadworthy stand-in"  # in the first lines of tools that are stand-ins for tests
 
 
@@ -20,6 +25,9 @@ def missing(soc: Soc) -> str | None:
     """Why this machine cannot compile for the chip, or does not have it, or None."""
     if soc.vendor != "huawei":
         return f"ais_bench runs Ascend chips, not {soc.name}"
+    folder = str(Path(tempfile.gettempdir()).resolve())
+    if not PLAIN.fullmatch(folder):
+        return f"TMPDIR is {folder}, and newer ais_bench takes letters, digits and _ - / . in a path; name another"
     return atc.missing() or (aoe.missing() if soc.tuned else None) or devices.refused(soc)
 
 
@@ -44,20 +52,29 @@ def standins() -> list[str]:
     """The tools here that are stand-ins for tests: they say so in their first lines."""
     found: list[str | None] = [shutil.which(tool) for tool in ("atc", "aoe", "npu-smi", "ais_infer.py")]
     spec = importlib.util.find_spec("ais_bench")
-    found.append(spec.origin if spec else None)
+    found += [spec.origin if spec else None, chosen()]
     return [path for path in found if path and _says_so(Path(path))]
+
+
+def chosen() -> str | None:
+    """The absolute path that ROADWORTHY_AIS_BENCH names; a link stays one, since a virtual environment's Python is one."""
+    named = os.environ.get(VARIABLE)
+    return str(Path(shutil.which(named) or named).absolute()) if named else None
 
 
 def tools() -> dict[str, str]:
     """Where the tools of CANN are and what they are, those that are missing left out."""
     found = {name: shutil.which(name) for name in ("atc", "aoe", "npu-smi", "ais_infer.py")}
     spec = importlib.util.find_spec("ais_bench")
-    found["ais_bench"] = spec.origin if spec else None
+    found |= {"ais_bench": spec.origin if spec else None, VARIABLE: chosen()}
     marks = {name: " (a stand-in for tests)" for name, path in found.items() if path in standins()}
     here = {name: f"{path}{marks.get(name, '')}" for name, path in found.items() if path}
     return {**here, **{key: value for key, value in cann.find_cann().items() if key == "cann"}}
 
 
 def _says_so(path: Path) -> bool:
-    with path.open("rb") as file:
-        return MARK in file.read(500)
+    try:
+        with path.open("rb") as file:
+            return MARK in file.read(500)
+    except OSError:
+        return False

@@ -236,7 +236,7 @@ def build(case: Case, job: Job) -> Path:  # noqa: ARG001  one signature for all 
     return job.onnx
 
 
-def plan(case: Case) -> list[str]:
+def plan(case: Case, device: int) -> list[str]:  # noqa: ARG001  one signature for all runtimes
     """The session in words."""
     way = _road(case.runtime)
     told = ", then ".join(

@@ -178,7 +178,7 @@ def serialized(onnx: Path, shape: tuple[int, ...]) -> Any:
     return engine
 
 
-def plan(case: Case) -> list[str]:
+def plan(case: Case, device: int) -> list[str]:  # noqa: ARG001  one signature for all runtimes
     """The build as trtexec does it, and measures what it has built; a graph of fixed size takes no shapes."""
     card = case.card
     shape = "x".join(map(str, (case.batch, *card.input.shape)))
