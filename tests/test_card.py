@@ -101,6 +101,68 @@ def test_the_erfnet_card_holds_the_guides_figures():
         ("[89.5, 89.5]", '[89.5, "oom"]', 'miou holds "oom"; what did not fit stands in published.throughput'),
         ("[sample]", "[sample]\nsize = [8]", "size is [8]; it must be [height, width]"),
         ("[published.miou]", TWO_TABLES + "[published.miou]", "table has two of one name: t, t"),
+        ('name  = "image"', 'name  = "my image"', "name is 'my image'; it must be of letters, digits and _ . / -"),
+        ('name  = "image"', 'name  = "image;label"', "name is 'image;label'; it must be of letters, digits and"),
+        ('name  = "image"', 'name  = "image:0"', "name is 'image:0'; it must be of letters, digits and"),
+        ('name  = "image"', """name  = "it's" """, 'name is "it\'s"; it must be of letters, digits and'),
+        ('name  = "image"', 'name  = "bäld"', "name is 'bäld'; it must be of letters, digits and"),
+        ('name  = "image"', 'name  = ""', "name is ''; it must be of letters, digits and"),
+        (
+            'name  = "image"',
+            'name  = "image"\nfile = "bin/{stem}.bin"',
+            "file is 'bin/{stem}.bin'; it must be a file's name, without folders",
+        ),
+        (
+            'name  = "image"',
+            'name  = "image"\nfile = "..\\\\{stem}.bin"',
+            "it must be a file's name, without folders",
+        ),
+        (
+            "tiny.safetensors",
+            "../tiny.safetensors",
+            "weights is '../tiny.safetensors'; it must be the name of a file beside the card",
+        ),
+        ("tiny.safetensors", "/x/tiny.pth", "weights is '/x/tiny.pth'; it must be the name of a file beside"),
+        ("tiny.safetensors", "..", "weights is '..'; it must be the name of a file beside"),
+        *(
+            (
+                "[scoring]",
+                f'[atc]\noptions = {{ {flag} = "x" }}\n\n[scoring]',
+                f"options names '{flag}'; it must be a flag of atc that no other key of the card gives",
+            )
+            for flag in (
+                *("framework", "model", "output", "input_format", "input_shape"),
+                *("out_nodes", "soc_version", "log", "output_type"),
+            )
+        ),
+        ("[scoring]", '[atc]\noptions = { "--x" = "1" }\n\n[scoring]', "options names '--x'; it must be a flag of atc"),
+        ("[scoring]", '[atc]\noptions = { "a b" = "1" }\n\n[scoring]', "options names 'a b'; it must be a flag of atc"),
+        (
+            "[scoring]",
+            '[atc]\noptions = { mode = "a b" }\n\n[scoring]',
+            "mode is 'a b'; it must be of letters, digits and _ . , : ; / + -",
+        ),
+        (
+            "[scoring]",
+            '[atc]\noptions = { mode = "$(x)" }\n\n[scoring]',
+            "mode is '$(x)'; it must be of letters, digits",
+        ),
+        (
+            "[scoring]",
+            """[atc]\noptions = { mode = 'a"' }\n\n[scoring]""",
+            "mode is 'a\"'; it must be of letters, digits",
+        ),
+        ("[scoring]", '[atc]\nprecision_mode = "a b"\n\n[scoring]', "precision_mode is 'a b'; it must be of letters"),
+        ("[scoring]", '[atc]\noutput_type = "INT8"\n\n[scoring]', "'atc.output_type' is 'INT8'; it must be one of"),
+        ("[scoring]", '[atc]\nlog = "loud"\n\n[scoring]', "'atc.log' is 'loud'; it must be one of 'debug', 'info'"),
+        *(
+            (
+                "[scoring]",
+                f"[aoe]\njob_types = {wrong}\n\n[scoring]",
+                f"job_types is {wrong}; it must list 1, 2 or both, each once",
+            )
+            for wrong in ([], [0], [3], [1, 1], [1, 2, 1])
+        ),
     ],
 )
 def test_a_wrong_card_is_refused(written, old, new, told):
@@ -111,6 +173,28 @@ def test_a_wrong_card_is_refused(written, old, new, told):
         cards.load(path)
 
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["my model", "a;b", "it's", ".hidden", "-v", "modèle"])
+def test_a_folder_with_an_odd_name_is_no_model(written, key):
+    """Its name is in test ids, files and commands."""
+    path = written()
+    odd = path.parent.rename(path.parent.with_name(key)) / path.name
+
+    with pytest.raises(Problem, match=re.escape("a model's key is of letters, digits and _ . -")) as caught:
+        cards.load(odd)
+
+    assert f"the folder is called {key!r}" in str(caught.value)
+
+
+def test_what_the_compiler_and_the_tuner_are_told_is_read(written):
+    """Options as they are, in order; one search alone, or both the other way round."""
+    told = '[atc]\noptions = { enable_small_channel = "1", op = "a.b,c:d;e/f+g-h" }\n\n[aoe]\njob_types = [2, 1]\n\n'
+    card = cards.load(written("[scoring]", f"{told}[scoring]"))
+
+    assert {"enable_small_channel": "1", "op": "a.b,c:d;e/f+g-h"} == card.atc.options
+    assert (2, 1) == card.aoe.job_types
+    assert (1, 2) == cards.load(written()).aoe.job_types
 
 
 FIGURES = {  # of every guide: (records of mIoU, of throughput, of them out of memory, of training)

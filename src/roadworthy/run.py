@@ -72,7 +72,7 @@ class Run:
     def check(self, cases: Iterable[Case]) -> None:
         """Read every frame and make every graph; a model whose weights are bad fails on its own if others are good."""
         if self._manner.call is worker.call:
-            worker.warm(pipeline.__name__)
+            worker.warm()
         self._cells = tuple({case.id: case for case in cases}.values())
         problems, models = [], list({case.card.key: case.card for case in self._cells}.values())
         for card in map(self.fitted, models):

@@ -28,6 +28,7 @@ import psutil
 
 from roadworthy.problem import Problem, TimedOut
 
+ENGINE = "roadworthy.pipeline"  # a name and no import: the order of steps is above this layer
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 SAME = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # devices by the numbers that nvidia-smi gives them
 TAIL = 1 << 20  # bytes of a log that are read back
@@ -44,11 +45,11 @@ class Died(Exception):  # noqa: N818  it did
         self.status, self.text, self.log = status, text, log
 
 
-def warm(*modules: str) -> None:
-    """Start the server, which loads these modules while the caller does something else; a running one stays as it is."""
+def warm() -> None:
+    """Start the server, which loads the engine while the caller does something else; a running one stays as it is."""
     if METHOD != "forkserver":
         return
-    multiprocessing.get_context(METHOD).set_forkserver_preload(list(modules))
+    multiprocessing.get_context(METHOD).set_forkserver_preload([ENGINE])
     before, here = os.environ.get("PYTHONPATH"), str(Path(__file__).parents[1])  # it would load what is installed
     os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
     try:
@@ -75,7 +76,7 @@ def call(
     Raises the Problem or MemoryError that the work raised; TimedOut where `limit_s` seconds went by without progress;
     Died for any other exception, a signal, or an early end.
     """
-    warm(work.__module__)
+    warm()
     context: Any = multiprocessing.get_context(METHOD)
     ours, theirs = context.Pipe()
     try:
@@ -92,12 +93,12 @@ def call(
         try:
             kind, value = _answer(ours, limit_s, progress, alive)
             process.join(GRACE_S)
-        except (EOFError, OSError):  # gone, or gone in the middle of its answer
-            process.join(GRACE_S)
-            raise Died(process.exitcode or 1, _tail(log, start), log) from None
         except TimeoutError:
             told = f"no sign of life for {limit_s:.0f} s, so it was ended; its output is in {log}"
             raise TimedOut(f"{told} (--time-limit allows more)", _tail(log, start).splitlines()[-3:]) from None
+        except (EOFError, OSError):  # gone, or gone in the middle of its answer
+            process.join(GRACE_S)
+            raise Died(process.exitcode or 1, _tail(log, start), log) from None
         finally:
             _end(process.pid)
             process.join(GRACE_S)
