@@ -255,7 +255,7 @@ def test_a_summary_of_fewer_frames_is_not_scored(folder, score, dataset):
         score(folder)
 
 
-def test_a_run_on_several_devices_is_scored_as_one(folder, score, dataset, made):
+def test_a_run_on_several_devices_is_scored_as_one(folder, score, dataset):
     """Frames that were split over devices lie in a folder of each, with a summary beside it."""
     whole = score(folder)
     for index, frame in enumerate(dataset.frames):

@@ -197,7 +197,7 @@ def test_a_refusal_of_the_tuner_is_told_by_its_code(case, job, monkeypatch):
 def test_a_search_that_fails_on_the_device_is_told_as_a_run_is(case, job, monkeypatch):
     """The tuner runs what it makes: it is no failure of a compiler."""
     monkeypatch.setenv("STANDIN_SOC", "")
-    with pytest.raises(CaseFailed, match="aoe: .*the device cannot be opened") as caught:
+    with pytest.raises(CaseFailed, match=r"aoe: .*the device cannot be opened") as caught:
         aoe.build(case, job)
 
     assert "compiler" not in str(caught.value)

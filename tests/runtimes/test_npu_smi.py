@@ -222,7 +222,9 @@ def test_power_that_the_table_does_not_tell_is_asked_for(tool):
     """A Duo shows NA in the table, and the dissipation of the card when it is asked."""
     power = "NPU ID : 32\nPower Dissipation(W) : 71.5"
     table = HRNET.replace("15.4 ", "NA   ")
-    tool(f"""[ "$3" = "power" ] && cat <<'END' && exit\n{power}\nEND\n[ "$2" = "-t" ] && exit 1\ncat <<'END'\n{table}\nEND""")
+    tool(
+        f"""[ "$3" = "power" ] && cat <<'END' && exit\n{power}\nEND\n[ "$2" = "-t" ] && exit 1\ncat <<'END'\n{table}\nEND"""
+    )
 
     assert "71.5" == npu_smi.facts(1)["power"]
 

@@ -35,8 +35,9 @@ class Readings:
     rows: list[tuple[float, float | None, float | None]] = field(default_factory=list)
 
     def between(self, began: float, ended: float) -> tuple[list[float], list[float]]:
-        """Temperatures and power of a stretch of time."""
+        """Temperatures and power of a stretch of time, of the last reading before its end where it was shorter than one."""
         rows = [row for row in self.rows if began <= row[0] <= ended]
+        rows = rows or [row for row in self.rows if row[0] <= ended][-1:]
         return [c for _, c, _ in rows if c is not None], [w for _, _, w in rows if w is not None]
 
 

@@ -54,7 +54,10 @@ FIRST = (  # before what a missing library or a signal says
         "process fills the device",
         OutOfMemory,
     ),
-    Sign(r"No space left on device", "a disk is full ({line}); free space there, or set TMPDIR to another disk"),
+    Sign(
+        r"No space left on device|OSError: \d+ requested and \d+ written",
+        "a disk is full ({line}); free space there, or set TMPDIR to another disk",
+    ),
 )
 OTHERS = (
     Sign(r"MemoryError\b|std::bad_alloc|an(?:no|')t allocate memory|Killed process", HOST_MEMORY),
