@@ -18,7 +18,10 @@ from roadworthy.schema import load_toml, read_table
 from roadworthy.soc import socs, unknown
 
 OUTPUTS = "output"  # what export calls the outputs, and a number from 1 on
-OURS = ("framework", "model", "output", "input_format", "input_shape", "out_nodes", "soc_version", "log", "output_type")
+OURS = (  # flags that other keys of the card, or the case, give
+    *("framework", "model", "output", "input_format", "input_shape", "out_nodes", "soc_version", "log", "output_type"),
+    *("precision_mode", "job_type"),
+)
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -117,12 +120,13 @@ class Atc:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for flag, value in {"precision_mode": self.precision_mode, **self.options}.items():
+        for flag in self.options:
             if not re.fullmatch(r"[a-z_0-9]+", flag) or flag in OURS:
                 raise ValueError(
                     f"options names {flag!r}; it must be a flag of atc that no other key of the card gives"
                 )
-            if not re.fullmatch(r"[\w.,:;/+-]*", value):
+        for flag, value in {"precision_mode": self.precision_mode, **self.options}.items():
+            if not re.fullmatch(r"[\w.,:;/+-]*", value, re.ASCII):
                 raise ValueError(f"{flag} is {value!r}; it must be of letters, digits and _ . , : ; / + -")
 
 

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 
 import psutil
 
+from roadworthy import cache
 from roadworthy.problem import Problem, TimedOut
 
 ENGINE = "roadworthy.pipeline"  # a name and no import: the order of steps is above this layer
@@ -86,7 +87,8 @@ def call(
     except OSError as error:
         raise Problem(f"{log}: the log could not be written ({error.strerror})") from error
     with tempfile.TemporaryDirectory(prefix="roadworthy-", ignore_cleanup_errors=True) as scratch:
-        surroundings = Surroundings(log, {**os.environ, **SAME, "TMPDIR": scratch}, Path(scratch))
+        own = {**SAME, cache.VARIABLE: str(cache.folder()), "TMPDIR": scratch}
+        surroundings = Surroundings(log, {**os.environ, **own}, Path(scratch))
         process = context.Process(target=_serve, args=(theirs, surroundings, work, arguments))
         process.start()
         theirs.close()
@@ -96,11 +98,11 @@ def call(
         except TimeoutError:
             told = f"no sign of life for {limit_s:.0f} s, so it was ended; its output is in {log}"
             raise TimedOut(f"{told} (--time-limit allows more)", _tail(log, start).splitlines()[-3:]) from None
-        except (EOFError, OSError):  # gone, or gone in the middle of its answer
+        except EOFError:
             process.join(GRACE_S)
             raise Died(process.exitcode or 1, _tail(log, start), log) from None
         finally:
-            _end(process.pid)
+            _end(process.pid, scratch)
             process.join(GRACE_S)
             ours.close()
     if kind == "raised":
@@ -128,7 +130,10 @@ def _answer(
         if alive:
             alive(time.monotonic() - began)
         if ours.poll(1.0):
-            kind, value = ours.recv()
+            try:
+                kind, value = ours.recv()
+            except OSError as error:  # gone in the middle of its answer
+                raise EOFError from error
             heard = time.monotonic()
             if kind != "progress":
                 return kind, value
@@ -162,7 +167,7 @@ def _serve(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     surroundings.enter()
     sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  for as long as the process lives
-    threading.Thread(target=_end_with, args=(theirs,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(theirs, surroundings.folder), daemon=True).start()
     try:
         answer = ("done", work(*arguments, lambda done, total: theirs.send(("progress", (done, total)))))
     except (Problem, MemoryError) as error:
@@ -186,30 +191,43 @@ def _write_to(log: Path) -> None:
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
-def _end_with(theirs: Connection) -> NoReturn:
+def _end_with(theirs: Connection, scratch: Path) -> NoReturn:
     """End the whole session once nobody listens any more."""
     with contextlib.suppress(EOFError, OSError):
         theirs.recv()
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    shutil.rmtree(Path.cwd(), ignore_errors=True)  # the caller would have removed it
-    _end(os.getpid())
+    _end_children(psutil.Process(), str(scratch))
+    shutil.rmtree(scratch, ignore_errors=True)  # the caller would have removed it
+    _end(os.getpid(), str(scratch))
     os._exit(1)
 
 
-def _end(leader: int | None) -> None:
-    """Kill a session: what is left of the leader's group, and its descendants that made groups of their own."""
+def _end(leader: int | None, scratch: str) -> None:
+    """Kill a session: what is left of the leader's group, and what it had started in groups of their own."""
     assert leader is not None
-    family = []
     with contextlib.suppress(psutil.NoSuchProcess):
-        family = psutil.Process(leader).children(recursive=True)
-    for child in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
+        _end_children(psutil.Process(leader), scratch)
     for kill in (os.killpg, os.kill):  # it may not lead a group yet
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(leader, signal.SIGKILL)
+    _end_children(None, scratch)
+
+
+def _end_children(leader: psutil.Process | None, scratch: str) -> None:
+    """Kill the descendants of a process that is there; of one that is gone, all that were given its scratch folder."""
+    if leader is not None:
+        found = leader.children(recursive=True)
+    else:
+        found = [process for process in psutil.process_iter() if _has(process, scratch)]
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _has(process: psutil.Process, scratch: str) -> bool:
+    try:
+        return bool(process.environ().get("TMPDIR") == scratch)
+    except (psutil.Error, OSError):  # another user's, or gone
+        return False
 
 
 def _tail(log: Path, start: int) -> str:

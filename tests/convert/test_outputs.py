@@ -89,3 +89,19 @@ def test_a_cards_outputs_are_nodes_of_its_graph(one_frame, monkeypatch, key):
 
     assert {name: [name] for name in card.kept_outputs} == found
     assert list(card.kept_outputs) == [value.name for value in graph.output]
+
+
+def test_an_output_of_a_node_with_several_gets_a_node_of_its_own(tmp_path):
+    """--out_nodes takes nodes; Split has no one output that could bear its name."""
+    parts = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in ("output1", "output2")]
+    node = helper.make_node("Split", ["x"], ["output1", "output2"], name="output1", axis=1)
+    graph = helper.make_graph([node], "g", [helper.make_tensor_value_info("x", 1, [1, 2])], parts)
+    path = tmp_path / "split.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), path)
+
+    outputs.name_nodes(path)
+    nodes = {node.name: node.op_type for node in onnx.load(path).graph.node}
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    assert {"output1_": "Split", "output1": "Identity", "output2": "Identity"} == nodes
+    assert [[[3.0]], [[4.0]]] == [found.tolist() for found in session.run(None, {"x": np.float32([[3, 4]])})]

@@ -14,9 +14,23 @@ def name_nodes(path: Path) -> None:
     """
     model = onnx.load(path)
     outputs = {value.name for value in model.graph.output}
-    for node in model.graph.node:
+    taken = outputs | {node.name for node in model.graph.node}
+    for node in list(model.graph.node):
         if len(node.output) == 1 and node.output[0] in outputs:
             node.name = node.output[0]
-        elif node.name in outputs:  # another's name now
-            node.name = f"{node.name}_"
+            continue
+        if node.name in outputs:  # another's name now
+            node.name = _free(node.name, taken)
+        for index, output in enumerate(node.output):
+            if output in outputs:  # one of several: a node of its own gives it
+                node.output[index] = _free(output, taken)
+                model.graph.node.append(onnx.helper.make_node("Identity", [node.output[index]], [output], name=output))
     onnx.save(model, path)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name with as many underscores as make it nobody's."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name

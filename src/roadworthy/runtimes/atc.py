@@ -98,7 +98,7 @@ def version() -> dict[str, str]:
 def place(source: Path, target: Path) -> None:
     """The file under another name: a hard link, or a copy where that cannot be. Soft links are refused by tools."""
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
         target.chmod(READABLE)

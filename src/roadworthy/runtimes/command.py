@@ -71,8 +71,9 @@ def run(
             told = f"{Path(words[0]).name} was ended after {limit_s:.0f} s without a result; its log is {log}"
             raise TimedOut(told, [f"$ {shown}", *_since(log, starts[0]).splitlines()[-3:]]) from None
         finally:
-            end(process.pid)
-            process.wait()
+            if process.returncode is None:  # cut short
+                end(process.pid)
+                process.wait()
     return Done(tuple(words), _since(log, starts[0]), _since(errors, starts[1]), status, log, environment or {})
 
 

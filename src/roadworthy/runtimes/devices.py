@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -73,16 +74,17 @@ def of_soc(soc: Soc, wanted: int | None = None) -> list[int]:
 
 def _visible(vendor: str, found: Sequence[Device]) -> list[Device]:
     """The devices that the environment leaves to this process."""
-    listed = os.environ.get(VISIBLE.get(vendor, ""), "")
-    numbers = [int(number) for number in listed.split(",") if number.strip().isdecimal()]
-    return [device for device in found if device.index in numbers] if numbers else list(found)
+    listed = os.environ.get(VISIBLE.get(vendor, ""))
+    if listed is None or re.search(r"[A-Z]", listed):  # GPU-1a2b..: names of which nvidia-smi's table says nothing
+        return list(found)
+    by = {str(device.index): device for device in found}
+    return [by[number.strip()] for number in listed.split(",") if number.strip() in by]
 
 
 def position(soc: Soc, device: int) -> int:
     """The number that a process uses for a device: its place among those that the environment leaves to it."""
     own = [found.index for found in _visible(soc.vendor, of_vendor(soc.vendor) or ())]
-    listed = os.environ.get(VISIBLE.get(soc.vendor, ""))
-    return own.index(device) if listed and device in own else device
+    return own.index(device) if VISIBLE.get(soc.vendor, "") in os.environ and device in own else device
 
 
 def is_soc(device: Device, soc: Soc) -> bool:

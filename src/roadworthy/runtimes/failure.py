@@ -211,7 +211,7 @@ def _signal(status: int) -> signal.Signals | None:
 
 def aoe_errors(text: str, status: int, log: str) -> CaseFailed:
     """The failure of aoe, which runs on the device and fails there as a model does, or else as the compiler."""
-    if failed := _shown("it", _serious(text), FIRST):
+    if failed := _shown("the tuner", _serious(text), FIRST):
         return type(failed)(f"{failed} (log: {log})", failed.evidence)
     return atc_errors(text, status, log)
 

@@ -25,6 +25,8 @@ def missing(soc: Soc) -> str | None:
     """Why this machine cannot compile for the chip, or does not have it, or None."""
     if soc.vendor != "huawei":
         return f"ais_bench runs Ascend chips, not {soc.name}"
+    if named := chosen():
+        os.environ[VARIABLE] = named  # a case has a folder of its own, where a relative path is another
     folder = str(Path(tempfile.gettempdir()).resolve())
     if not PLAIN.fullmatch(folder):
         return f"TMPDIR is {folder}, and newer ais_bench takes letters, digits and _ - / . in a path; name another"
