@@ -38,7 +38,7 @@ ONLY_IN = {
     "onnxruntime": {"runtimes/onnxruntime.py"},
     "tensorrt": {"runtimes/tensorrt.py"},
     "ais_bench": {"runtimes/ascend.py"},
-    "subprocess": {"runtimes/command.py", "runtimes/npu_smi.py", "runtimes/nvidia_smi.py", "__main__.py"},
+    "subprocess": {"runtimes/command.py", "runtimes/ask.py", "__main__.py"},
     "rich": {"__main__.py"},
 }
 FILES = sorted(path for path in ENGINE.rglob("*.py") if "models" not in path.relative_to(ENGINE).parts)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
 
 from roadworthy.problem import Problem
+from roadworthy.runtimes.ask import ask, first_line
 
 TOOL = "npu-smi"
+HINT = "that the driver is loaded, of the firmware's version, and that this user may use it"
 NAMED = re.compile(r"(\d+)\s+(?:Ascend)?(\d{3}\w*)")  # NPU, Name: 310P3, and Ascend910 on Atlas A3
 PLACED = re.compile(r"(\d+)(?:\s+(\d+))?")  # Chip, Device (or Phy-ID); 910B has no second column
 USAGE = re.compile(r"(\d+)\s*/\s*(\d+)")  # "938  / 21534", and "35552/ 44278" where the figure is wide
@@ -169,42 +168,9 @@ def _shown(text: str) -> list[Chip]:
     """The chips of a table that must show one."""
     if found := parse(text):
         return found
-    raise Problem(
-        f"npu-smi info shows no chip ({_first_line(text)}); see that the driver is loaded and a chip is there"
-    )
+    raise Problem(f"npu-smi info shows no chip ({first_line(text)}); see that the driver is loaded and a chip is there")
 
 
 def _ask(words: list[str], limit_s: float) -> str | None:
     """What npu-smi prints, or None where there is none."""
-    path = shutil.which(TOOL)
-    if path is None:
-        return None
-    asked = " ".join([TOOL, *words])
-    try:
-        done = subprocess.run(  # noqa: S603  a list of our own words
-            [path, *words],
-            capture_output=True,
-            check=False,
-            timeout=limit_s,
-            encoding="utf-8",
-            errors="replace",  # some versions speak GB2312
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Problem(
-            f"{asked} gave no answer within {limit_s:g} s; the driver hangs, and dmesg may say why"
-        ) from error
-    except OSError as error:
-        raise Problem(f"{asked} cannot be started ({error.strerror}); see {path}") from error
-    if done.returncode:
-        said = _first_line(done.stdout + "\n" + done.stderr)
-        raise Problem(
-            f"{asked} failed with exit status {done.returncode} ({said}); see that the driver is loaded, "
-            "of the firmware's version, and that this user may use it"
-        )
-    return done.stdout
-
-
-def _first_line(text: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "it printed nothing")[:200]
+    return ask(TOOL, words, limit_s, HINT, " ".join([TOOL, *words]))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 
 from roadworthy.problem import Problem
+from roadworthy.runtimes.ask import ask, first_line
 
 TOOL = "nvidia-smi"
 FIELDS = (  # in the order of Gpu
@@ -60,36 +58,12 @@ def _number(text: str) -> float | None:
 
 def gpus(limit_s: float = 20.0) -> list[Gpu] | None:
     """The GPUs of this machine, or None where there is no nvidia-smi; raises Problem where it fails or shows none."""
-    path = shutil.which(TOOL)
-    if path is None:
+    text = ask(TOOL, QUERY, limit_s, "that the driver is loaded and of the version of its libraries")
+    if text is None:
         return None
-    try:
-        done = subprocess.run(  # noqa: S603  a list of our own words
-            [path, *QUERY],
-            capture_output=True,
-            check=False,
-            timeout=limit_s,
-            encoding="utf-8",
-            errors="replace",
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Problem(
-            f"nvidia-smi gave no answer within {limit_s:g} s; the driver hangs, and dmesg may say why"
-        ) from error
-    except OSError as error:
-        raise Problem(f"nvidia-smi cannot be started ({error.strerror}); see {path}") from error
-    said = next((s.strip() for s in (done.stdout + "\n" + done.stderr).splitlines() if s.strip()), "it printed nothing")
-    if done.returncode:
-        raise Problem(
-            f"nvidia-smi failed with exit status {done.returncode} ({said[:200].rstrip('.')}); "
-            "see that the driver is loaded and of the version of its libraries"
-        )
-    if found := parse(done.stdout):
+    if found := parse(text):
         return found
-    raise Problem(
-        f"nvidia-smi shows no GPU ({said[:200].rstrip('.')}); see that one is there and given to this container"
-    )
+    raise Problem(f"nvidia-smi shows no GPU ({first_line(text)}); see that one is there and given to this container")
 
 
 def facts(gpu: Gpu) -> dict[str, str]:
