@@ -188,13 +188,14 @@ class Run:
             found: pipeline.Parity = self._work(case, pipeline.parity, card, self.graph(card), weights, few)
             self._write_ledger(case, found.ledger)
             first, last, torch = found.graphs[0], found.graphs[-1], found.modules
+            road = STANDIN if self._road(case) == STANDIN else PARITY  # nothing of such a run is kept
             compared = {
                 "exported": (torch["exported"], first),
                 "operated": (torch["operated"], last),
                 "kept": (torch["evaluated"], last),
             }
             return [
-                self._record(case, f"agreement.{what}", pipeline.same_pixels(module, graph), graph, runtime=PARITY)
+                self._record(case, f"agreement.{what}", pipeline.same_pixels(module, graph), graph, runtime=road)
                 for what, (module, graph) in compared.items()
             ]
 

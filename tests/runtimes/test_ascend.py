@@ -259,20 +259,6 @@ def test_an_om_that_is_no_om_is_told(begin, case, compiled, own_cache, tmp_path,
     assert any("model.om" in line for line in lost.evidence)
 
 
-def test_a_disk_that_is_full_when_the_om_goes_in_is_told_so(begin, case, compiled, temporary_files, small_disk):
-    """In one record."""
-    compiled(case)
-    disk = small_disk("1m")
-    temporary_files(disk)
-    run = begin()
-    (disk / "filler").write_bytes(bytes(os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
-    (lost,) = run.throughput(case)
-
-    assert [lost] == run.records
-    assert "crash" == lost.outcome
-    assert "a disk is full" in lost.detail
-
-
 def test_a_disk_that_is_full_when_the_om_is_compiled_is_told_so(begin, case, compiled, own_cache, small_disk):
     """In one record; nothing half made is left to the next run."""
     compiled(case)
