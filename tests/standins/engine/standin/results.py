@@ -50,7 +50,8 @@ class Folder:
         if count == 1:
             return [output]
         if output.ndim <= self.axis or output.shape[self.axis] % count:
-            shapes = f"array shape:{output.shape} filesinfo:{batch} files_count_perbatch:{count}"
+            shapes = f"array shape:{output.shape} filesinfo:{batch} files_count_perbatch:{count} "
+            shapes += f"ndata.shape{self.axis}:{output.shape[self.axis]}"
             console.log("ERROR", f"save out files error {shapes}")
             raise RuntimeError
         return np.array_split(output, count, axis=self.axis)
