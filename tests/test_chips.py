@@ -330,6 +330,15 @@ def test_a_run_with_a_fault_fails_and_leaves_no_process(faults, way):
     assert [] == faults[way].leaves_nothing()
 
 
+def test_a_device_that_is_not_there_ends_the_run_in_one_sentence(start):
+    """With those that are."""
+    run = start("acceptance", "--soc", P3, "--device", "9").ended()
+
+    assert 4 == run.process.returncode
+    assert "--device 9 is not there; those that are Ascend310P3 and can be used: [0]" in run.text
+    assert not (run.folder / "out").exists()
+
+
 def test_a_card_that_is_another_one_ends_the_run_in_one_sentence(start):
     """Before anything is made."""
     run = start("acceptance", "--soc", P3, STANDIN_SOC="Ascend310").ended()

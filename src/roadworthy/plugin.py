@@ -321,6 +321,9 @@ def _check_before(config: pytest.Config, state: State) -> None:
                 f"{name} is not there: {reasons[0]}; go on with --published (judge the guides' figures), "
                 "--dry-run (show the commands) or another chip (--soc cpu)"
             )
+    if config.option.device is not None:
+        for soc in {case.soc for case in state.ours.values()}:
+            devices.of_soc(soc, config.option.device)
     record.read_folder(_records_folder(config))  # a line that is no record is told before an hour of work
     _evidence(config).check(state.ours.values())
 
