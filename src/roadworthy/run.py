@@ -292,7 +292,7 @@ class Run:
             if case.soc.vendor == "host":
                 raise OutOfMemory(f"{case.id}: does not fit in the host's memory{why}") from None
             told = f"{case.id}: the host's memory ran out, not the device's{why}; the log is {log}"
-            raise CaseFailed(told, _last_words(log)) from None
+            raise CaseFailed(told, [repr(error), *_last_words(log)]) from None
 
     def _kept(self, case: Case, metric: str, step: Callable[[], list[Record]]) -> list[Record]:
         def done() -> list[Record]:
