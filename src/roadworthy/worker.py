@@ -55,6 +55,9 @@ def warm() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
     try:
         forkserver.ensure_running()
+    except OSError as error:  # a socket's path has 107 characters
+        told = f"{tempfile.gettempdir()}: no process can be served from here ({error})"
+        raise Problem(f"{told}; TMPDIR names a folder of a shorter path, with room") from error
     finally:
         if before is None:
             del os.environ["PYTHONPATH"]

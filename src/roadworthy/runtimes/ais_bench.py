@@ -86,7 +86,7 @@ class Session:
                 for batch in (*portion, *islice(todo, size - 1)):
                     for slot in range(self._case.batch):
                         path = folder / "inputs" / f"{count:06d}.bin"
-                        batch[slot].tofile(path)
+                        path.write_bytes(np.ascontiguousarray(batch[slot]).data)  # tofile hides that a disk is full
                         path.chmod(atc.READABLE)
                         count += 1
                 portion.clear()
@@ -178,11 +178,13 @@ class Session:
 
     def _scratch(self, size: int) -> tempfile.TemporaryDirectory[str]:
         """A new folder (0700) with the OM and a place for inputs and results, such as the strictest version takes."""
-        made = tempfile.TemporaryDirectory(prefix="roadworthy-", ignore_cleanup_errors=True)
-        folder, free = Path(made.name), shutil.disk_usage(made.name).free
+        place = tempfile.gettempdir()
+        free = shutil.disk_usage(place).free
         if free < size:
             told = f"{size / 1e9:.2f} GB of inputs and results, {free / 1e9:.2f} GB are free"
-            raise CaseFailed(f"{self._case.id}: {folder.parent} is to hold {told}; TMPDIR names another folder")
+            raise CaseFailed(f"{self._case.id}: {place} is to hold {told}; TMPDIR names another folder")
+        made = tempfile.TemporaryDirectory(prefix="roadworthy-", ignore_cleanup_errors=True)
+        folder = Path(made.name)
         atc.place(self._artifact, folder / "model.om")
         for part in ("inputs", "out"):
             (folder / part).mkdir(mode=0o750)

@@ -70,7 +70,7 @@ OTHERS = (
         "input {input} of the model takes {need} bytes and got {have}; all files must be of the size of the first one",
     ),
     Sign(
-        r"save out files error.*?files_count_perbatch:\s*(?P<files>\d+)\s+ndata\.shape\d*:\s*(?P<first>\d+)",
+        r"save out files error.*?files_count_perbatch:\s*(?P<files>\d+)\s+ndata\.shape\s*\d*:\s*(?P<first>\d+)",
         "an output whose first axis is {first} cannot be parted among {files} files; the files are too small for the "
         "model (float16 for float32?), or --output_batchsize_axis is another",
     ),
