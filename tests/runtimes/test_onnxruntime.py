@@ -144,6 +144,13 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path):
         ),
         ("CUDA failure 2: out of memory ; GPU=0 ; hostname=a ; expr=cudaMalloc((void**)&p, size);", OutOfMemory),
         ("Error Code 2: OutOfMemory (no further information)", OutOfMemory),
+        (
+            (
+                "/onnxruntime_src/onnxruntime/core/platform/posix/env.cc:327 PosixThread pthread_create failed, "
+                "error code: 12 error msg: Cannot allocate memory"
+            ),
+            OutOfMemory,
+        ),
         ("CUDNN failure 4000: CUDNN_STATUS_ALLOC_FAILED ; GPU=0", OutOfMemory),
         ("CUDA failure 700: an illegal memory access was encountered ; GPU=0", CaseFailed),
     ],
@@ -167,15 +174,16 @@ import numpy as np
 from roadworthy.problem import OutOfMemory
 from roadworthy.runtimes import onnxruntime
 graph = Path({str(job.onnx)!r})
-large = onnxruntime.Session(graph, (2000, 3, 64, 128))
+large, small = (onnxruntime.Session(graph, (batch, 3, 64, 128)) for batch in (2000, 1))  # opening starts threads
 frames = np.zeros(large.shape, np.float32)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 28),) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29),) * 2)
 try:
     next(large.stream([frames]))
 except OutOfMemory as problem:
     print(problem)
-print(len(next(onnxruntime.Session(graph, (1, 3, 64, 128)).stream([frames[:1]]))[0]))
+del large  # its arena keeps what it has got
+print(len(next(small.stream([frames[:1]]))[0]))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 

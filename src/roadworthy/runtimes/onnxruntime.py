@@ -37,6 +37,7 @@ RECORD = "session.record_ep_graph_assignment_info"  # since 1.24; older versions
 RECORDS = hasattr(ort.InferenceSession, "get_provider_graph_assignment_info")
 NO_MEMORY = (
     "bad_alloc",
+    "Cannot allocate memory",  # ENOMEM, also of a thread
     "Failed to allocate memory",
     "out of memory",  # CUDA failure 2, and what TensorRT says
     "OutOfMemory",
