@@ -10,6 +10,7 @@ import pytest
 from roadworthy import card as cards
 from roadworthy.data import preprocess
 from roadworthy.problem import Problem
+from roadworthy.target import Drop
 
 TWO_TABLES = 2 * '[[table]]\nname = "t"\nrows = "batches"\ncolumns = [{ head = "batch", show = "batch" }]\n'
 
@@ -280,5 +281,5 @@ def test_a_folder_without_cards_is_refused(tmp_path):
 
 def test_a_drop_is_in_points_or_relative():
     """One point of 72.20 is not one per cent of it."""
-    assert pytest.approx(0.712) == cards.Drop(points=1.0).floor(0.722)
-    assert pytest.approx(0.71478) == cards.Drop(relative=0.01).floor(0.722)
+    assert pytest.approx(0.712) == Drop(points=1.0).floor(0.722)
+    assert pytest.approx(0.71478) == Drop(relative=0.01).floor(0.722)

@@ -13,15 +13,18 @@ from roadworthy.layout import Layout
 from roadworthy.lookup import functions, own_module
 from roadworthy.problem import Problem
 from roadworthy.published import Published, check_percent
+from roadworthy.recipe import Training
 from roadworthy.record import Record
 from roadworthy.schema import load_toml, read_table
 from roadworthy.soc import socs, unknown
+from roadworthy.target import Drop, Target
 
 OUTPUTS = "output"  # what export calls the outputs, and a number from 1 on
 OURS = (  # flags that other keys of the card, or the case, give
     *("framework", "model", "output", "input_format", "input_shape", "out_nodes", "soc_version", "log", "output_type"),
     *("precision_mode", "job_type"),
 )
+OWN = ("net", "train")  # files of a model's own folder that a card may name functions of
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -151,39 +154,6 @@ class Scoring:
 
 
 @dataclass(frozen=True)
-class Drop:
-    """How far below its target a figure may lie: in points (of percent) or relative to the target, never both."""
-
-    points: float | None = None
-    relative: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.points is None) == (self.relative is None):
-            raise ValueError('drop must hold one of "points" and "relative"')
-
-    def floor(self, target: float) -> float:
-        """The lowest passing mIoU (fraction) for a target (fraction)."""
-        return target - self.points / 100 if self.points is not None else target * (1 - (self.relative or 0))
-
-
-@dataclass(frozen=True)
-class Target:
-    """The promise: mIoU in percent on the whole of Cityscapes val, and ratios of best-batch throughput.
-
-    `oom` lists batch sizes that are known not to fit a chip's memory.
-    """
-
-    miou: float
-    drop: Drop
-    judge: str
-    vs: Mapping[str, float] = field(default_factory=dict)
-    oom: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_percent(self.miou)
-
-
-@dataclass(frozen=True)
 class Sample:
     """How the model is judged on the drawn sample data; never a figure of a chip.
 
@@ -231,6 +201,7 @@ class ModelCard:
     aoe: Aoe = Aoe()
     runtime: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | None = None
+    train: Training | None = None
     published_: Published = field(default_factory=Published)
     table: tuple[Layout, ...] = ()
 
@@ -242,6 +213,8 @@ class ModelCard:
                 raise ValueError(f'surgery[{i}] has no "pass"; it names the graph operation')
         chips: dict[str, Iterable[str]] = {"target.judge": [self.target.judge], "runtime": self.runtime}
         chips |= {"target.vs": self.target.vs, "target.oom": self.target.oom}
+        if self.train is not None and self.train.target is not None:
+            chips["train.target.vs"] = self.train.target.vs
         chips |= {f"published.{key}": names for key, names in self.published_.chips.items()}
         for layout in self.table:
             chips[f"table {layout.name!r}"] = [*layout.chips, *(c for column in layout.columns for c in column.chips)]
@@ -290,16 +263,18 @@ class ModelCard:
     def lookup(self, name: str, engine: ModuleType | None = None, key: str = "") -> Callable[..., Any]:
         """The function or class that the card calls `name`, under `key`.
 
-        `net.x` is `x` of the model's own `net.py`; a bare name is a public function of the engine module of that
-        stage. Raises Problem that lists the right names.
+        `net.x` is `x` of the model's own `net.py`, `train.x` of its `train.py`; a bare name is a public function of the
+        engine module of that stage. Raises Problem that lists the right names.
         """
-        own = name.startswith("net.")
-        module, attribute = (own_module(self.path.parent / "net.py"), name[4:]) if own else (engine, name)
+        file, dot, attribute = name.rpartition(".")
+        own = file in OWN
+        module = own_module(self.path.parent / f"{file}.py") if own else None if dot else engine
         if module is None:
-            raise Problem(f'{self.path}: {name!r} must be a name in the model\'s net.py, such as "net.{name}"')
+            right = f'"net.{attribute}"'
+            raise Problem(f"{self.path}: {name!r} must be a name in the model's net.py, such as {right}")
         known = functions(module, callable) if own else functions(module)
         if attribute not in known:
-            right = ", ".join(f"net.{n}" if own else n for n in known)
+            right = ", ".join(f"{file}{dot}{n}" for n in known)
             raise Problem(f"{self.path}: {f'{key}: ' if key else ''}there is no {name!r}; known: {right}")
         found: Callable[..., Any] = getattr(module, attribute)
         return found

@@ -1,4 +1,4 @@
-"""One cell to judge: card x chip x batch size."""
+"""One cell to judge: card x chip x batch size, or card x chip x devices that train together."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ class Case:
         if self.batch > 1 and self.card.export.batches == (1,):
             return f"the graph of {self.card.key} is for batch 1 alone, by its guide"
         return None
+
+
+@dataclass(frozen=True)
+class TrainCase:
+    """One model trained on so many devices of one chip."""
+
+    card: ModelCard
+    soc: Soc
+    devices: int
+
+    @property
+    def id(self) -> str:
+        """The test id, such as `icnet-8p-NPU`."""
+        return f"{self.card.key}-{self.devices}p-{self.soc.name}"
 
 
 def expand(
