@@ -23,7 +23,7 @@ LAYERS = [
     {"gates", "sheet", "page"},  # readers: nouns, never a step
     {"tables"},  # a reader of what the other readers say
     {"pipeline", "train", "evidence", "run", "plan", "results"},  # the order of steps
-    {"plugin", "__main__"},  # the rim
+    {"plugin", "training", "__main__"},  # the rim
 ]
 NOUNS = LAYERS[1] | LAYERS[2]
 STEPS = LAYERS[4]
@@ -32,14 +32,15 @@ ORDER = LAYERS[7]
 ONLY_IN = {
     "pytest": {"plugin.py"},
     "pandas": {"tables.py"},
-    "torch": {"network.py", "convert/export.py", "runtimes/eager.py", "runtimes/tensorrt.py", "train.py"},
+    "torch": {"network.py", "convert/export.py", "runtimes/eager.py", "runtimes/tensorrt.py", "train"},
     "onnx": {"convert/surgery.py", "convert/ledger.py", "convert/outputs.py"},
     "onnxslim": {"convert/surgery.py"},
     "onnxruntime": {"runtimes/onnxruntime.py"},
     "tensorrt": {"runtimes/tensorrt.py"},
     "ais_bench": {"runtimes/ascend.py"},
-    "subprocess": {"runtimes/command.py", "runtimes/ask.py", "__main__.py"},
-    "rich": {"__main__.py"},
+    "subprocess": {"runtimes/command.py", "runtimes/ask.py", "training.py"},
+    "rich": {"__main__.py", "training.py"},
+    "matplotlib": {"train/curves.py"},
 }
 FILES = sorted(path for path in ENGINE.rglob("*.py") if "models" not in path.relative_to(ENGINE).parts)
 
@@ -58,7 +59,7 @@ def imports(path: Path) -> set[str]:
 
 def room(path: Path) -> str:
     """The module of the engine that a file is, or the package that it is in."""
-    return path.relative_to(ENGINE).parts[0].removesuffix(".py")
+    return "__main__" if path.name == "__main__.py" else path.relative_to(ENGINE).parts[0].removesuffix(".py")
 
 
 def engine_rooms(path: Path) -> set[str]:
@@ -84,9 +85,9 @@ def test_traffic_goes_down_only(path):
 def test_third_parties_are_met_in_one_file(path):
     """pytest, pandas, torch, onnx and vendors' packages are imported only where the design says."""
     met = {name.split(".")[0] for name in imports(path)}
-    here = str(path.relative_to(ENGINE))
+    here = {str(path.relative_to(ENGINE)), room(path)}  # a file, or a room all of whose files may
 
-    assert [] == [package for package, files in ONLY_IN.items() if package in met and here not in files]
+    assert [] == [package for package, files in ONLY_IN.items() if package in met and not here & files]
 
 
 @pytest.mark.parametrize("name", sorted(NOUNS))

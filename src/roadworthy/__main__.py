@@ -5,9 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from roadworthy import card as cards
-from roadworthy import runtimes
+from roadworthy import runtimes, training
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
@@ -29,7 +26,6 @@ from roadworthy.runtimes import devices, om
 
 if TYPE_CHECKING:
     from roadworthy.pipeline import Progress as Callback
-    from roadworthy.train import Step
 
 USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
 WEIGHTS = "checkpoint (default: the sample weights beside the card, else untrained ones)"
@@ -156,43 +152,9 @@ def export(options: argparse.Namespace) -> None:
         print(f"  on {entry.frames} frames: {entry.agreement:.4%} of pixels agree, mIoU {entry.miou_delta:+.6f}")
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train a network and save its weights."""
-    from roadworthy import pipeline  # noqa: PLC0415
-    from roadworthy import train as trainer  # noqa: PLC0415
-
-    card = _card(options)
-    made_by = {"command": f"roadworthy {shlex.join(sys.argv[1:])}", "commit": _commit()}  # of the code that runs
-    plan = trainer.Plan(
-        epochs=options.epochs,
-        batch=options.batch,
-        crop=options.crop,
-        max_steps=options.max_steps,
-        rate=options.rate,
-        seed=options.seed,
-    )
-    with _progress("drawing frames") as progress:
-        dataset = pipeline.open_data(options.data, card, "train", progress)
-    out = options.out / f"{card.key}.safetensors"
-    module = trainer.fresh(card, plan.seed)
-    trainer.save(module, out, plan, {**made_by, "steps": "0"})  # a folder that cannot be written is known at once
-    steps = 0
-    with _bar() as bar:
-        task = bar.add_task("training", total=plan.steps(len(dataset)))
-
-        def show(step: Step) -> None:
-            nonlocal steps
-            steps = step.number
-            text = f"loss {step.loss:.3f}  rate {step.rate:.1e}  {step.frames_per_second:.1f} frames/s"
-            bar.update(task, completed=step.number, description=text)
-            if step.number % 100 == 0 and not bar.console.is_terminal:
-                bar.console.print(f"step {step.number}/{step.total}  {text}")
-
-        try:
-            trainer.train(module, card, dataset, plan, show)
-        finally:  # Ctrl-C keeps what was learned
-            trainer.save(module, out, plan, {**made_by, "data": dataset.name, "steps": str(steps)})
-    print(out)
+def train(options: argparse.Namespace) -> int:
+    """Train a network: in one process, or in many under torchrun -m roadworthy.train."""
+    return training.train(_card(options), options)
 
 
 def tables(options: argparse.Namespace) -> int:
@@ -270,16 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="frames that show what surgery did to class maps")
 
-    add = verb(train).add_argument
-    add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="Cityscapes folder (default: the sample data)")
-    add("--out", type=Path, default=Path("trained"), metavar="DIR")
-    add("--epochs", type=_positive, default=40, help="times over the frames (default: 40)")
-    add("--batch", type=_positive, default=4, help="crops a step (default: 4)")
-    add("--crop", type=_positive, default=256, metavar="H", help="height of a crop twice as wide")
-    add("--max-steps", type=_positive, help="stop after so many steps")
-    add("--rate", type=float, default=1e-3, help="first learning rate (default: 0.001)")
-    add("--seed", type=int, default=0, help="of weights, order and crops (default: 0)")
-
+    training.add_flags(verb(train).add_argument)
     _add_tables(verb(tables, card=False))
     return parser
 
@@ -352,15 +305,6 @@ def _progress(text: str) -> Iterator[Callback]:
     with _bar() as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _commit() -> str:
-    git = shutil.which("git")
-    if git is None:
-        return "unknown"
-    command, where = [git, "describe", "--always", "--dirty", "--abbrev=40"], Path(__file__).parent
-    told = subprocess.run(command, cwd=where, capture_output=True, check=False, text=True)  # noqa: S603  constant words
-    return told.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

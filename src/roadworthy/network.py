@@ -6,6 +6,7 @@ import math
 import pickle
 import warnings
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -48,7 +49,15 @@ def load(card: ModelCard, weights: Path, stage: Stage = "evaluated") -> nn.Modul
     Raises Problem naming the first missing and unexpected keys where the checkpoint is another network's.
     """
     module = build(card, stage)
-    have, want = read_checkpoint(weights), module.state_dict()
+    module.load_state_dict(matched(card, weights, read_checkpoint(weights), module.state_dict()))
+    return module.eval()
+
+
+def matched(card: ModelCard, path: Path, have: dict[str, Tensor], want: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`have`, read from `path`, where its names and shapes are those of the card's network, `want`.
+
+    Raises Problem naming the first missing and unexpected keys, or the first shape, where they are another network's.
+    """
     missing = [k for k in want if k not in have]
     unexpected = [k for k in have if k not in want]
     if missing or unexpected:
@@ -57,13 +66,12 @@ def load(card: ModelCard, weights: Path, stage: Stage = "evaluated") -> nn.Modul
             for keys, word in ((missing, "missing"), (unexpected, "unexpected"))
             if keys
         ]
-        raise Problem(f"{weights}: not the weights of {card.key}: of its {len(want)} keys {' and '.join(parts)}")
+        raise Problem(f"{path}: not the weights of {card.key}: of its {len(want)} keys {' and '.join(parts)}")
     for name, tensor in want.items():
         if have[name].shape != tensor.shape:
             found, right = list(have[name].shape), list(tensor.shape)
-            raise Problem(f"{weights}: not the weights of {card.key}: {name!r} has shape {found}; it must be {right}")
-    module.load_state_dict(have)
-    return module.eval()
+            raise Problem(f"{path}: not the weights of {card.key}: {name!r} has shape {found}; it must be {right}")
+    return have
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
@@ -73,9 +81,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     off; `num_batches_tracked` that old files lack are zero. Pickled code is never run. Raises Problem naming the file.
     """
     path = Path(path)
-    if not path.is_file():
-        raise Problem(f"{path}: there is no such file; --weights takes a checkpoint (.pth or .safetensors)")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
@@ -91,13 +97,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path) -> object:
+    _check_is_there(path)
     try:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise Problem(f"{path}: damaged or no safetensors file ({error})") from None
 
 
-def _read_pickle(path: Path) -> object:
+def read_pickle(path: Path) -> object:
+    """What a `.pth` holds: tensors and plain values; code in it is never run. Raises Problem naming the file."""
+    _check_is_there(path)
     try:
         with warnings.catch_warnings():  # torch warns of unusual pickles before it refuses them
             warnings.simplefilter("ignore", UserWarning)
@@ -110,6 +119,11 @@ def _read_pickle(path: Path) -> object:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Problem(f"{path}: damaged or truncated checkpoint ({reason})") from None
+
+
+def _check_is_there(path: Path) -> None:
+    if not path.is_file():
+        raise Problem(f"{path}: there is no such file; a checkpoint is a .pth or .safetensors")
 
 
 def save_untrained(card: ModelCard, frame: NDArray[np.float32], path: Path) -> None:

@@ -98,6 +98,18 @@ def open_data(name: str, card: ModelCard, split: str = "val", progress: Progress
     return cityscapes.open_dataset(root, split, card.scoring.labels)
 
 
+def fit(dataset: Dataset, card: ModelCard) -> Dataset:
+    """The frames that the card is judged on: all, but for drawn ones, of which the card may take fewer."""
+    return first_of(dataset, card.sample.frames) if dataset.origin and card.sample and card.sample.frames else dataset
+
+
+def checked(dataset: Dataset, card: ModelCard) -> str:
+    """The name, digest and size of a data set, every file of which was read; raises Problem listing what is wrong."""
+    name = cityscapes.check(dataset, card.input.shape, exact=not card.input.resizes)
+    small = dataset.origin and card.sample and card.sample.size
+    return name + (f"@{card.input.shape[1]}x{card.input.shape[2]}" if small else "")
+
+
 def weights_file(card: ModelCard, given: Path | None) -> Path:
     """The checkpoint given, else the sample weights beside the card, else weights that nobody trained."""
     if found := given or card.own_weights:
@@ -272,6 +284,27 @@ def parity(
 def first_of(dataset: Dataset, frames: int) -> Dataset:
     """The first frames of a data set."""
     return replace(dataset, frames=dataset.frames[:frames])
+
+
+def share(dataset: Dataset, rank: int, world: int) -> Dataset:
+    """Every `world`-th frame from number `rank` on: what one of `world` processes evaluates."""
+    return replace(dataset, frames=dataset.frames[rank::world])
+
+
+def joined(parts: Sequence[Evaluation | None]) -> Evaluation:
+    """The evaluations of all shares, in the order of their ranks (None: a share without frames), as one of all frames.
+
+    Class maps are left behind.
+    """
+    found = [part for part in parts if part is not None]
+    stems: list[str] = [""] * sum(len(part.stems) for part in found)
+    digests = [0] * len(stems)
+    matrices = np.empty((len(stems), *found[0].matrices.shape[1:]), np.int64)
+    for rank, part in enumerate(found):
+        stems[rank :: len(parts)] = part.stems
+        digests[rank :: len(parts)] = part.digests
+        matrices[rank :: len(parts)] = part.matrices
+    return replace(found[0], stems=tuple(stems), matrices=matrices, digests=tuple(digests), maps=())
 
 
 def same_pixels(a: Evaluation, b: Evaluation) -> float:

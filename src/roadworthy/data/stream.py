@@ -60,14 +60,19 @@ def batches(card: ModelCard, dataset: Dataset, size: int, *, bursts: bool = Fals
 
 
 def in_order(
-    work: Callable[[Job], Done], jobs: Iterable[Job], ahead: int = AHEAD, *, bursts: bool = False
+    work: Callable[[Job], Done],
+    jobs: Iterable[Job],
+    ahead: int = AHEAD,
+    *,
+    bursts: bool = False,
+    workers: int = WORKERS,
 ) -> Iterator[Done]:
     """`work(job)` of all jobs in order, on a small pool; at most `ahead` are begun before they are asked for.
 
     With `bursts`, `ahead` jobs are done at once when the first of them is asked for, and nothing in between: beside a
     session that uses all cores of the host, work would make the session's threads wait for each other.
     """
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[Done]] = deque()
         todo = iter(jobs)
         try:

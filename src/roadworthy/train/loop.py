@@ -1,0 +1,322 @@
+"""The loop: batches -> loss -> step, validation, checkpoints; the same lines for one process and for many."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from roadworthy import network, pipeline, soc
+from roadworthy.card import ModelCard
+from roadworthy.case import Case
+from roadworthy.data import stream
+from roadworthy.data.cityscapes import Dataset
+from roadworthy.pipeline import Evaluation
+from roadworthy.problem import OutOfMemory, Problem
+from roadworthy.runtimes import eager
+from roadworthy.train import checkpoint, curves, feed, loss, schedule
+from roadworthy.train.checkpoint import LAST, History
+from roadworthy.train.group import Group
+from roadworthy.train.journal import Journal, Step
+from roadworthy.train.plan import Plan
+
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+STATIC = 2**31 - 1  # steps after which a loss scale that the card gives would grow
+KEEP_S = 600.0  # between two states on disk within an epoch
+NO_MEMORY = ("out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
+
+
+class Lost(Problem):
+    """Another process of the run is gone."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What is trained on and validated on, at the card's size; `validated` names the latter for records."""
+
+    train: Dataset
+    val: Dataset | None
+    validated: str = ""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins: at fresh weights, at those of a checkpoint, or where another run stopped."""
+
+    finetune: Path | None = None
+    resume: Path | None = None
+    state: Mapping[str, Any] | None = None  # what `resume` holds
+
+
+class Loop:
+    """One training run of one process; `train` goes through it, and what it has seen stays in `history`."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  all that a run is made of
+        self, card: ModelCard, plan: Plan, frames: Frames, group: Group, out: Path, journal: Journal | None
+    ) -> None:
+        assert card.train is not None
+        self.card, self.told, self.plan, self.frames, self.group = card, card.train, plan, frames, group
+        self.out, self.journal = out, journal
+        self.history, self.step, self.best = History(), 0, ""
+        self._loss = card.lookup(plan.loss, key="train.loss")
+        self._shrink: loss.Shrink = getattr(loss, plan.shrink)
+        self._rate = card.lookup(plan.schedule, schedule, "train.schedule")
+        torch.manual_seed(plan.seed)
+        self.module = network.build(card).to(group.device)
+        unknown = set(self.told.unused) - set(dict(self.module.named_parameters()))
+        if unknown:
+            raise Problem(f"{card.path}: train.unused names {min(unknown)!r}, which is no parameter of the network")
+        for name, parameter in self.module.named_parameters():
+            parameter.requires_grad_(name not in self.told.unused)
+        self._optimizer = _optimizer(plan, self.module)
+        fp16, scale = plan.precision == "fp16", plan.loss_scale
+        given: dict[str, Any] = {"init_scale": scale, "growth_interval": STATIC} if scale else {}
+        self._scaler = torch.amp.GradScaler(group.device.type, enabled=fp16, **given)
+        self._weight: Tensor | None = None
+        self._saved = time.monotonic()
+
+    @property
+    def last(self) -> Path:
+        """The state from which the run can go on."""
+        return self.out / LAST
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the step that comes next, from 1 on."""
+        return self.step // self.plan.steps_of_epoch(len(self.frames.train)) + 1
+
+    def begin(self, start: Start) -> None:
+        """Take up the weights, or the whole state, that the run starts from; raises Problem where they do not fit."""
+        if start.finetune is not None:
+            for name in checkpoint.begin(self.card, self.module, start.finetune):
+                self._say(f"{name}: of another number of classes in {start.finetune}; begins anew")
+        if start.state is not None and start.resume is not None:
+            state = dict(start.state)
+            have = {name: value.cpu() for name, value in state["state_dict"].items()}
+            self.module.load_state_dict(network.matched(self.card, start.resume, have, self.module.state_dict()))
+            for name in ("optimizer", "scaler"):
+                self._parts()[name].load_state_dict(state[name])
+            self.history, self.step = History(**state["history"]), state["step"]
+            self.best = state["best"]
+
+    def train(self, stopping: Callable[[], bool], workers: int = stream.WORKERS) -> None:
+        """Go through all steps, or up to the one after which `stopping` says so; the state of the last step is kept.
+
+        Raises Problem where a batch cannot be made or does not fit, the loss is not finite, or another process is gone.
+        """
+        total, frames = self.plan.last(len(self.frames.train)), len(self.frames.train)
+        if not self.plan.total(frames):
+            raise Problem(
+                f"{self.frames.train.root}: {frames} training frames are fewer than the {self.plan.global_batch} of one step "
+                f"({self.plan.devices} devices x {self.plan.batch} crops x {self.plan.accumulate} batches)"
+            )
+        if self.told.class_weights is not None:
+            self._weight = feed.class_weights(self.card, self.frames.train, self.told.class_weights)
+            self._weight = self._weight.to(self.group.device)
+        self._keep()  # a folder that cannot be written is known before the first hour
+        if self._due():  # stopped after an epoch's last step
+            self._end_epoch(self.epoch - 1, over=self.step == total)
+        wrapped, alone = self.group.wrap(self.module), self.group.place.world == 1
+        crops = feed.batches(self.card, self.frames.train, self.plan, self.step, self.group.place.rank, workers)
+        with self._told_apart():
+            window = _Window(self.step, warm=False)
+            while self.step < total:
+                epoch = self.epoch
+                self._one_step(wrapped, crops, window)
+                ended = self.epoch > epoch or self.step == total
+                if ended or self.step - window.first == self.plan.window or (alone and stopping()):
+                    stopped = self._close(window, epoch, total, stopping=stopping())
+                    if stopped:
+                        self._keep()
+                        return
+                    if ended:
+                        self._end_epoch(epoch, over=self.step == total)
+                    elif time.monotonic() - self._saved > KEEP_S:
+                        self._keep()
+                    window = _Window(self.step, warm=True)
+                elif self.journal:
+                    self.journal.step(Step(self.step, total, epoch))
+
+    def _one_step(self, wrapped: nn.Module, crops: Any, window: _Window) -> None:
+        plan, device = self.plan, self.group.device
+        self.module.train()
+        rate = plan.rate * self._rate(self.step, *self._laid_over())
+        for parameters in self._optimizer.param_groups:
+            parameters["lr"] = rate
+        for turn in range(plan.accumulate):
+            asked = time.perf_counter()
+            images, labels = next(crops)
+            window.waited += time.perf_counter() - asked
+            number = (self.step * plan.accumulate + turn) * plan.devices + self.group.place.rank
+            torch.manual_seed((plan.seed << 40) + number)  # of dropout: the same crops drop the same, whoever has them
+            apart = turn + 1 < plan.accumulate
+            with self.group.apart(wrapped) if apart else contextlib.nullcontext():
+                with torch.autocast(device.type, TYPES[plan.precision], enabled=plan.precision != "fp32"):
+                    outputs = wrapped(images.to(device))
+                found = self._loss_of(outputs, labels.to(device)) / plan.accumulate
+                self._scaler.scale(found).backward()  # type: ignore[no-untyped-call]
+            window.add(found.detach(), last=turn + 1 == plan.accumulate)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad()
+        window.rates.append(rate)
+        self.step += 1
+
+    def _loss_of(self, outputs: Any, labels: Tensor) -> Tensor:
+        outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+
+        def entropy(output: Tensor) -> Tensor:
+            return loss.entropy(output, labels, self._weight, self._shrink)
+
+        found: Tensor = self._loss(outputs, entropy)
+        return found
+
+    def _laid_over(self) -> tuple[int, int]:
+        frames = len(self.frames.train)
+        return self.plan.total(frames), self.plan.warmup * self.plan.steps_of_epoch(frames)
+
+    def _close(self, window: _Window, epoch: int, total: int, *, stopping: bool) -> bool:
+        """End a window: its losses are averaged over all processes, and must be finite.
+
+        Gives whether any process wants to stop: all of them do then, after the same step.
+        """
+        wish = torch.tensor([float(stopping)])
+        *losses, wishes = self.group.mean(torch.cat([torch.stack(window.losses).cpu(), wish])).tolist()
+        seconds = time.perf_counter() - window.began
+        for number, (value, rate) in enumerate(zip(losses, window.rates, strict=True), window.first + 1):
+            if not math.isfinite(value):
+                raise Problem(
+                    f"the loss is {value} at step {number}, learning rate {rate:.3g}; {self.last} holds the last good "
+                    "state (a lower --rate, a longer --warmup or a smaller --loss-scale may help)"
+                )
+        self.history.losses += losses
+        self.history.rates += window.rates
+        images = len(losses) * self.plan.global_batch
+        self.history.windows.append([self.step, images, seconds, window.waited, float(window.warm)])
+        if self.journal:
+            mean, speed = sum(losses) / len(losses), images / seconds
+            self.journal.step(Step(self.step, total, epoch, mean, window.rates[-1], speed, window.waited / seconds))
+        return bool(wishes)
+
+    def _due(self) -> bool:
+        """Whether the state is that of an epoch's end which has not been looked at."""
+        steps, scores = self.plan.steps_of_epoch(len(self.frames.train)), self.history.scores
+        return self.step > 0 and self.step % steps == 0 and (not scores or scores[-1][1] < self.step)
+
+    def _end_epoch(self, epoch: int, *, over: bool) -> None:
+        validate = self.plan.validate
+        if self.frames.val is not None and validate and (epoch % validate == 0 or over):
+            score = self._validated(self.frames.val)
+            better = self.history.best is None or score > self.history.best[2]
+            self.history.scores.append([epoch, self.step, score])
+            self._say(f"epoch {epoch}: mIoU {score:.6f}" + (", the best so far" if better else ""))
+            if self.journal:
+                self.journal.scalars({"mIoU": score}, self.step)
+            if better:
+                self._keep_best(epoch, score)
+        elif over and not self.best:
+            self._keep_best(epoch, None)
+        self._keep()
+
+    def _validated(self, dataset: Dataset) -> float:
+        """The mIoU by the card's convention, every process a share of the frames."""
+        evaluation = evaluated(self.card, self.module, dataset, self.group)
+        return pipeline.score(self.card, evaluation).miou
+
+    def _keep(self) -> None:
+        """Write the state, the curves with it."""
+        self._saved = time.monotonic()
+        if not self.group.first:
+            return
+        state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
+        checkpoint.save({**state, "best": self.best}, self.last)
+        if self.history.losses:
+            curves.draw(
+                self.history,
+                f"{self.card.name}, {self.plan.devices} x {self.group.device.type}, seed {self.plan.seed}",
+                self.out / "curves.png",
+            )
+
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own."""
+        return {"module": self.module, "optimizer": self._optimizer, "scaler": self._scaler}
+
+    def _keep_best(self, epoch: int, score: float | None) -> None:
+        """Write the weights under the published name; the ones that they beat go."""
+        if not self.group.first:
+            return
+        name, older = self.told.best.format(epoch=epoch, miou=score or 0.0), self.best
+        checkpoint.save(checkpoint.published(self.module, self.told.prefix), self.out / name)
+        self.best = name
+        if older and older != name:
+            with contextlib.suppress(OSError):
+                (self.out / older).unlink(missing_ok=True)
+
+    def _say(self, text: str) -> None:
+        if self.journal:
+            self.journal.say(text)
+
+    @contextlib.contextmanager
+    def _told_apart(self) -> Any:
+        """A batch too large and a process that is gone, in a sentence each; other errors are defects."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            told = str(error)
+            if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(mark in told for mark in NO_MEMORY):
+                crop = "x".join(map(str, self.plan.crop))
+                raise OutOfMemory(
+                    f"{self.plan.batch} crops of {crop} do not fit in the memory of {self.group.device} ({_first_line(told)}); a "
+                    "smaller --batch with a larger --accumulate takes the same steps"
+                ) from error
+            if self.group.place.world > 1 and (isinstance(error, distributed.DistError) or "gloo" in told):
+                raise Lost(
+                    f"process {self.group.place.rank}: another process of the run is gone ({_first_line(told)}); "
+                    f"{self.last} holds the last state, --resume goes on from it"
+                ) from error
+            raise
+
+
+class _Window:
+    """Losses and rates of the steps since the last look at them: a look makes the host wait for the device."""
+
+    def __init__(self, first: int, *, warm: bool) -> None:
+        self.first, self.began, self.waited, self.warm = first, time.perf_counter(), 0.0, warm
+        self.losses: list[Tensor] = []
+        self.rates: list[float] = []
+        self._parts: list[Tensor] = []
+
+    def add(self, part: Tensor, *, last: bool) -> None:
+        """A batch's share of its step's loss."""
+        self._parts.append(part)
+        if last:
+            self.losses.append(torch.stack(self._parts).sum())
+            self._parts = []
+
+
+def evaluated(card: ModelCard, module: nn.Module, dataset: Dataset, group: Group) -> Evaluation:
+    """All frames through the module, a share by every process; every process has the whole result."""
+    group.same_statistics(module)
+    place, case = group.place, Case(card, soc.find("cpu"), 1)
+    own = pipeline.share(dataset, place.rank, place.world)
+    session = eager.Session(module, group.device, (1, *card.input.shape))
+    found = pipeline.evaluate(case, session, own, keep=0) if len(own) else None
+    return pipeline.joined(group.gathered(found))
+
+
+def _optimizer(plan: Plan, module: nn.Module) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if plan.optimizer == "adam":
+        return torch.optim.Adam(trained, plan.rate, weight_decay=plan.decay)
+    return torch.optim.SGD(trained, plan.rate, momentum=plan.momentum, weight_decay=plan.decay)
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason told")[:300]

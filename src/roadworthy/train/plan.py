@@ -1,0 +1,201 @@
+"""What a training run does, with every number resolved: recipe of the card, flags, processes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from roadworthy.card import ModelCard
+from roadworthy.problem import Problem
+from roadworthy.recipe import Optimizer, Precision
+
+GRID = 8  # crops are multiples of it: what the networks' strides divide
+
+# what may change when a run goes on: who computes, and how it is watched
+FREE = ("devices", "accumulate", "max_steps", "validate", "window")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Every number of a training run.
+
+    `batch` counts the crops of a device at once, `accumulate` how many such batches make a step; `crop` is (height,
+    width) and `short` bounds the short side before the cut, in pixels; `validate` counts epochs (0: never), `window`
+    steps. `shrink` is how labels are brought to the size of coarser outputs.
+    """
+
+    model: str
+    recipe: str
+    devices: int
+    batch: int
+    accumulate: int
+    epochs: int
+    rate: float
+    optimizer: Optimizer
+    momentum: float
+    decay: float
+    schedule: str
+    warmup: int
+    loss: str
+    class_weights: float | None
+    shrink: Literal["nearest", "bilinear"]
+    crop: tuple[int, int]
+    short: tuple[int, int]
+    blur: float
+    precision: Precision
+    loss_scale: float | None
+    seed: int
+    max_steps: int | None
+    validate: int
+    window: int
+
+    def __post_init__(self) -> None:
+        for key in ("batch", "accumulate", "epochs", "window"):
+            if getattr(self, key) < 1:
+                raise Problem(f"--{key} {getattr(self, key)}: it must be 1 or more")
+        if self.validate < 0 or self.warmup < 0 or self.seed < 0 or (self.max_steps or 0) < 0:
+            raise Problem("--validate, --warmup, --seed and --max-steps count from 0 on; one of them is below")
+        if not self.rate > 0:
+            raise Problem(f"--rate {self.rate:g}: it must be above 0")
+        if min(self.crop) < GRID or any(side % GRID for side in self.crop):
+            raise Problem(f"--crop {self.crop[0]}x{self.crop[1]}: height and width must be multiples of {GRID}")
+
+    @property
+    def global_batch(self) -> int:
+        """Crops that a step of the optimizer sees, of all devices together."""
+        return self.devices * self.batch * self.accumulate
+
+    def steps_of_epoch(self, frames: int) -> int:
+        """Whole global batches of an epoch; what is left over waits for another epoch's order."""
+        return frames // self.global_batch
+
+    def total(self, frames: int) -> int:
+        """Steps of all epochs, which the schedule is laid over; `max_steps` ends a run before."""
+        return self.epochs * self.steps_of_epoch(frames)
+
+    def last(self, frames: int) -> int:
+        """The step after which this run ends."""
+        return self.total(frames) if self.max_steps is None else min(self.max_steps, self.total(frames))
+
+    def settings(self) -> dict[str, Any]:
+        """What a record keeps of the run, the hyper-parameters in the words of the guide's tables."""
+        told: dict[str, Any] = {
+            "recipe": self.recipe,
+            "batch_size": self.batch,
+            "global_batch": self.global_batch,
+            "accumulate": self.accumulate,
+            "lr": self.rate,
+            "precision": self.precision,
+            "opt_level": {"fp32": "O0", "fp16": "O1"}.get(self.precision, self.precision),
+            "epochs": self.epochs,
+            "max_steps": self.max_steps,
+            "warmup": self.warmup,
+            "schedule": self.schedule,
+            "optimizer": self.optimizer,
+            "crop": "x".join(map(str, self.crop)),
+            "seed": self.seed,
+        }
+        if self.precision == "fp16":
+            told["loss_scale"] = self.loss_scale or "dynamic"
+        if self.shrink != "nearest":
+            told["shrink"] = self.shrink
+        return told
+
+    def saved(self) -> dict[str, Any]:
+        """For a checkpoint: plain values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def of_saved(cls, saved: Mapping[str, Any]) -> Plan:
+        """What `saved` gave; raises Problem where this is no plan of this version."""
+        if set(saved) != {field.name for field in fields(cls)}:
+            raise Problem("the plan in it is of another version of roadworthy")
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+        return cls(**values)
+
+
+def resolve(card: ModelCard, full: ModelCard, devices: int, device: str, given: Mapping[str, Any]) -> Plan:
+    """The plan of a run: `given` flags (None: not given) before the card's recipe for so many devices.
+
+    `card` is at the size that is trained at, `full` as it was written: crops shrink with the input. Mixed precision is
+    for accelerators: on a cpu it must be asked for. Raises Problem where the card says nothing of training, and for a
+    flag that cannot be.
+    """
+    if full.train is None:
+        raise Problem(f"{full.path}: {full.key} cannot be trained: its card has no [train] table")
+    told = full.train
+    name = given.get("recipe") or told.recipe_for(devices)
+    if name not in told.recipe:
+        raise Problem(f"--recipe {name}: {full.key} has {', '.join(told.recipe)}")
+    recipe, shrunk = told.recipe[name], card.input.shape[1] / full.input.shape[1]
+    base = min(card.input.shape[1:])
+    crop = given.get("crop")
+    height, width = (max(GRID, round(side * shrunk / GRID) * GRID) for side in told.crop)
+    if crop is not None:
+        height, width = _crop(crop, (height, width))
+    epochs = given.get("epochs") or recipe.epochs
+    asked = bool(given.get("recipe")) and recipe.devices % devices == 0
+    numbers: dict[str, Any] = {
+        "batch": recipe.batch,
+        "accumulate": recipe.devices // devices if asked else 1,  # one device can do what the recipe does on eight
+        "rate": recipe.rate,
+        "warmup": min(told.warmup, epochs // 4),  # a short trial does more than warm up
+        "precision": "fp32" if device == "cpu" else told.precision,
+        "loss_scale": told.loss_scale,
+        "shrink": "nearest",
+        "seed": 0,
+        "max_steps": None,
+        "validate": 1,
+        "window": 10,
+    }
+    return Plan(
+        model=full.key,
+        recipe=name,
+        devices=devices,
+        epochs=epochs,
+        optimizer=told.optimizer,
+        momentum=told.momentum,
+        decay=told.decay,
+        schedule=told.schedule,
+        loss=told.loss,
+        class_weights=told.class_weights,
+        crop=(height, width),
+        short=(round(told.scales[0] * base), round(told.scales[1] * base)),
+        blur=told.blur,
+        **{key: value if given.get(key) is None else given[key] for key, value in numbers.items()},
+    )
+
+
+def resumed(saved: Plan, devices: int, given: Mapping[str, Any]) -> Plan:
+    """The plan of a run that goes on: as it was saved, on other devices if the global batch stays what it was.
+
+    Raises Problem where a flag asks for another number than the run was begun with.
+    """
+    batch = given.get("batch") or saved.batch
+    if given.get("crop") is not None:
+        given = {**given, "crop": _crop(given["crop"], saved.crop)}
+    for key, value in given.items():
+        if value is not None and key not in (*FREE, "batch") and value != getattr(saved, key):
+            began = getattr(saved, key)
+            raise Problem(f"--{key} {value}: the run to go on with was begun with {began}; leave the flag out")
+    alike = saved.global_batch % (devices * batch) == 0
+    accumulate = given.get("accumulate") or (saved.global_batch // (devices * batch) if alike else 0)
+    if devices * batch * accumulate != saved.global_batch:
+        raise Problem(
+            f"the run to go on with has {saved.global_batch} crops a step; {devices} devices x {batch} crops x "
+            f"{accumulate or 'any number of'} batches make another number"
+        )
+    free = {key: given[key] for key in ("validate", "window") if given.get(key) is not None}
+    changed = {"devices": devices, "batch": batch, "accumulate": accumulate, "max_steps": given.get("max_steps")}
+    return Plan.of_saved({**saved.saved(), **free, **changed})
+
+
+def _crop(text: str, default: tuple[int, int]) -> tuple[int, int]:
+    """`192x384`, or `192` for the height with the width in proportion."""
+    found = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    if not found:
+        raise Problem(f"--crop {text}: it must be a height, or height x width, such as 192 or 192x384")
+    height = int(found[1])
+    return height, int(found[2]) if found[2] else round(height * default[1] / default[0])
