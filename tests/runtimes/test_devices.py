@@ -121,9 +121,9 @@ def test_a_chip_that_the_environment_hides_is_refused(board, monkeypatch):
     board("Ascend310P3,Ascend310,Ascend310P3")
     monkeypatch.setenv("ASCEND_RT_VISIBLE_DEVICES", "1")
 
-    assert "ASCEND_RT_VISIBLE_DEVICES leaves none of the Ascend310P3 of this machine to this process" == (
-        devices.refused(find("Ascend310P3"))
-    )
+    told = "none of the Ascend310P3 here can be used: device 0 is hidden by ASCEND_RT_VISIBLE_DEVICES, device 2 is hidden by"
+
+    assert f"{told} ASCEND_RT_VISIBLE_DEVICES" == devices.refused(find("Ascend310P3"))
 
 
 def test_another_chip_is_refused_by_both_names(board):
@@ -159,12 +159,48 @@ def test_a_board_that_does_not_answer_is_refused(board):
 def test_chips_in_alarm_are_refused(says):
     """All of them; one that is well will do."""
     says("npu-smi", TABLE.replace("OK   ", "Alarm"))
-    told = "npu-smi says that the health of Ascend310P3 is Alarm; a figure of such a chip is no figure"
+    told = "none of the Ascend310P3 here can be used: device 0 is in Alarm, device 1 is in Alarm"
     assert told == devices.refused(find("Ascend310P3"))
 
     says("npu-smi", TABLE.replace("OK   ", "Alarm", 1))
     assert devices.refused(find("Ascend310P3")) is None
     assert [1] == devices.of_soc(find("Ascend310P3"))
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ("0", "device 0 is in Alarm, device 1 is hidden by ASCEND_RT_VISIBLE_DEVICES"),
+        (
+            "",
+            "device 0 is hidden by ASCEND_RT_VISIBLE_DEVICES and in Alarm, device 1 is hidden by ASCEND_RT_VISIBLE_DEVICES",
+        ),
+    ],
+)
+def test_a_chip_without_a_device_that_can_be_used_is_refused(says, monkeypatch, listed, told):
+    """One that is well is no help where it is hidden: each is named with its reason, and nobody waits for none."""
+    says("npu-smi", TABLE.replace("OK   ", "Alarm", 1))
+    monkeypatch.setenv("ASCEND_RT_VISIBLE_DEVICES", listed)
+    told = f"none of the Ascend310P3 here can be used: {told}"
+
+    assert told == devices.refused(find("Ascend310P3"))
+    for wanted in (None, 1):
+        with pytest.raises(Unavailable) as caught:
+            devices.of_soc(find("Ascend310P3"), wanted)
+        assert told == str(caught.value)
+
+
+def test_a_wanted_device_that_cannot_be_used_is_told_with_its_reason(says, monkeypatch):
+    """It is there, and it is the chip."""
+    says("npu-smi", TABLE.replace("OK   ", "Alarm", 1))
+    those = r"; those that are Ascend310P3 and can be used: \[1\]"
+    with pytest.raises(Unavailable, match=f"^--device 0 is in Alarm{those}"):
+        devices.of_soc(find("Ascend310P3"), 0)
+
+    says("npu-smi", TABLE)
+    monkeypatch.setenv("ASCEND_RT_VISIBLE_DEVICES", "1")
+    with pytest.raises(Unavailable, match=f"^--device 0 is hidden by ASCEND_RT_VISIBLE_DEVICES{those}"):
+        devices.of_soc(find("Ascend310P3"), 0)
 
 
 def test_a_warning_is_no_alarm(says):
@@ -196,11 +232,12 @@ def test_a_gpu_is_found_among_others(says):
     """By whole words of its name; another one is refused by all names."""
     says("nvidia-smi", GPUS)
 
-    assert [[0], [1], []] == [devices.of_soc(find(name)) for name in ("T4", "A100", "H100")]
+    assert [[0], [1]] == [devices.of_soc(find(name)) for name in ("T4", "A100")]
     assert ["T4", "A100"] == [soc.name for soc in devices.detected()]
-    assert "nvidia-smi says that this machine has Tesla T4 and NVIDIA A100-SXM4-80GB, not H100" == devices.refused(
-        find("H100")
-    )
+    told = "nvidia-smi says that this machine has Tesla T4 and NVIDIA A100-SXM4-80GB, not H100"
+    assert told == devices.refused(find("H100"))
+    with pytest.raises(Unavailable, match=told):
+        devices.of_soc(find("H100"))
 
 
 def test_the_default_is_a_chip_that_is_here_and_can_run(says, folder, monkeypatch):

@@ -55,21 +55,46 @@ def of_vendor(vendor: str) -> tuple[Device, ...] | None:
 
 
 def of_soc(soc: Soc, wanted: int | None = None) -> list[int]:
-    """The healthy devices that are this chip, or the one wanted; the first one where nothing tells which there are.
+    """The devices that are this chip and can be used, or the one wanted; the first one where nothing tells which there are.
 
-    Raises Unavailable for a wanted one that is another chip, or not there.
+    Raises Unavailable where there is none, and for a wanted one that is not among them.
     """
     found = of_vendor(soc.vendor)
     if found is None:
         return [0 if wanted is None else wanted]
-    own = [device.index for device in _visible(soc.vendor, found) if is_soc(device, soc) and device.health != ALARM]
+    own = _usable(soc, found)
+    if not own:
+        raise Unavailable(_why_none(soc, found))
     if wanted is None or soc.vendor == "host":
         return own
     if wanted not in own:
-        known = next((device for device in found if device.index == wanted), None)
-        here = f"is {known.name} {known.health}".rstrip() if known else "is not there"
+        here = next((_why_not(soc, found, device) for device in found if device.index == wanted), "is not there")
         raise Unavailable(f"--device {wanted} {here}; those that are {soc.atc_name} and can be used: {own}")
     return [wanted]
+
+
+def _usable(soc: Soc, found: Sequence[Device]) -> list[int]:
+    """The devices that are this chip, seen by this process and not in Alarm, in the environment's order."""
+    return [device.index for device in _visible(soc.vendor, found) if is_soc(device, soc) and device.health != ALARM]
+
+
+def _why_none(soc: Soc, found: Sequence[Device]) -> str:
+    """Why no device is usable as this chip: what there is instead, or what keeps each."""
+    own = [device for device in found if is_soc(device, soc)]
+    if not own:
+        tool = "nvidia-smi" if soc.vendor == "nvidia" else "npu-smi"
+        names = " and ".join(dict.fromkeys(device.name for device in found)) or "no chip"
+        return f"{tool} says that this machine has {names}, not {soc.atc_name}"
+    each = ", ".join(f"device {device.index} {_why_not(soc, found, device)}" for device in own)
+    return f"none of the {soc.atc_name} here can be used: {each}"
+
+
+def _why_not(soc: Soc, found: Sequence[Device], device: Device) -> str:
+    """Why a device that is not usable as this chip is not."""
+    if not is_soc(device, soc):
+        return f"is {device.name} {device.health}".rstrip()
+    hidden = [] if device in _visible(soc.vendor, found) else [f"hidden by {VISIBLE[soc.vendor]}"]
+    return f"is {' and '.join(hidden + [f'in {ALARM}'] * (device.health == ALARM))}"
 
 
 def _visible(vendor: str, found: Sequence[Device]) -> list[Device]:
@@ -93,23 +118,12 @@ def is_soc(device: Device, soc: Soc) -> bool:
 
 
 def refused(soc: Soc) -> str | None:
-    """Why what is in this machine is not `soc`, or is not well; None where it is, or where nothing tells."""
+    """Why no device in this machine can be used as `soc`; None where one can, or where nothing tells."""
     try:
         found = of_vendor(soc.vendor)
     except Problem as problem:
         return str(problem)
-    if found is None:
-        return None
-    own = [device for device in found if is_soc(device, soc)]
-    tool = "nvidia-smi" if soc.vendor == "nvidia" else "npu-smi"
-    if not own:
-        names = " and ".join(dict.fromkeys(device.name for device in found)) or "no chip"
-        return f"{tool} says that this machine has {names}, not {soc.atc_name}"
-    if all(device.health == ALARM for device in own):
-        return f"{tool} says that the health of {soc.atc_name} is Alarm; a figure of such a chip is no figure"
-    if not set(own) & set(_visible(soc.vendor, found)):
-        return f"{VISIBLE[soc.vendor]} leaves none of the {soc.atc_name} of this machine to this process"
-    return None
+    return None if found is None or _usable(soc, found) else _why_none(soc, found)
 
 
 def detected() -> list[Soc]:
