@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from roadworthy import evidence, fingerprint, measure, pipeline, record, runtimes, worker
+from roadworthy import evidence, fingerprint, lease, measure, pipeline, record, runtimes, worker
 from roadworthy.case import Case
 from roadworthy.problem import Unavailable
 from roadworthy.run import Manner, Run
@@ -48,6 +48,15 @@ def test_throughput_is_three_records_with_their_samples(run, case, tmp_path, mon
     }
     assert [*[0.1] * 10, 0.2, 0.2] == samples.tolist()
     assert records == record.read(tmp_path / "run" / "records.jsonl")
+
+
+def test_two_runs_never_time_each_other_on_the_cpu(tiny_data, case, tmp_path, monkeypatch):
+    """The host is one device, whatever number `--device` gives to chips."""
+    monkeypatch.setenv(lease.VARIABLE, str(tmp_path / "leases"))
+    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(0.1))
+    Run(tmp_path / "run", str(tiny_data), None, Manner(device=3, call=worker.here)).throughput(case)
+
+    assert ["host-0.lock"] == [path.name for path in (tmp_path / "leases").iterdir()]
 
 
 def test_a_session_that_never_settles_gives_no_number(run, case, monkeypatch):

@@ -106,6 +106,11 @@ def test_a_device_that_is_wanted_is_the_only_one(board):
         devices.of_soc(find("Ascend310P3"), 7)
 
 
+def test_the_host_has_no_numbered_devices():
+    """`--device` is of the chips that the same run may judge."""
+    assert [0] == devices.of_soc(find("cpu"), 3)
+
+
 @pytest.mark.parametrize(("listed", "position"), [("2", 0), ("1,2", 1)])
 def test_what_the_environment_hides_is_not_taken(board, monkeypatch, listed, position):
     """A device is called by its own number, and has another one in a process that sees only some."""

@@ -57,15 +57,18 @@ def of_vendor(vendor: str) -> tuple[Device, ...] | None:
 def of_soc(soc: Soc, wanted: int | None = None) -> list[int]:
     """The devices that are this chip and can be used, or the one wanted; the first one where nothing tells which there are.
 
+    The host is always device 0: a run on several chips has one `--device`, and the cpu has no numbers to choose from.
     Raises Unavailable where there is none, and for a wanted one that is not among them.
     """
+    if soc.vendor == "host":
+        return [0]
     found = of_vendor(soc.vendor)
     if found is None:
         return [0 if wanted is None else wanted]
     own = _usable(soc, found)
     if not own:
         raise Unavailable(_why_none(soc, found))
-    if wanted is None or soc.vendor == "host":
+    if wanted is None:
         return own
     if wanted not in own:
         here = next((_why_not(soc, found, device) for device in found if device.index == wanted), "is not there")
