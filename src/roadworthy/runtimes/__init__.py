@@ -1,12 +1,15 @@
 """Build once, run many: one file a runtime, found by name.
 
-A runtime is a module with `missing(soc, road)`, `build(case, job)`, `plan(case, device)` and
-`open_session(artifact, case, job)`. A name such as `onnxruntime-cuda` is a road of the module before the hyphen.
+A runtime is a module here with `missing(soc, road)`, `build(case, job)`, `plan(case, device)` and
+`open_session(artifact, case, job)`. Its name is a road; where it has others too, such as `onnxruntime-cuda` of the
+module before the hyphen, its `ROADS` lists them all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +26,7 @@ if TYPE_CHECKING:
     from roadworthy.soc import Soc
 
 
-ROADS = (
-    "onnxruntime",
-    "onnxruntime-cuda",
-    "onnxruntime-tensorrt",
-    "onnxruntime-cann",
-    "eager",
-    "tensorrt",
-    "ascend",
-    "ais_bench",
-)
+OPENS = re.compile(r"^def open_session\(", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -89,9 +83,33 @@ def find(road: str) -> Runtime:
 
 
 def check(road: str) -> None:
-    """Raise Problem for a name that no runtime has."""
-    if road not in ROADS:
-        raise Problem(f"there is no runtime {road!r}; known: {', '.join(ROADS)}")
+    """Raise Problem for a name that no runtime has; a package that is not installed is `lacks`'s to tell."""
+    name = road.partition("-")[0]
+    with contextlib.suppress(ImportError):
+        if name not in names() or (road != name and road not in _roads(name)):
+            raise Problem(f"there is no runtime {road!r}; known: {', '.join(known())}")
+
+
+def names() -> list[str]:
+    """The modules here that open sessions, by their text: to import one may take seconds."""
+    files = [path for folder in __path__ for path in Path(folder).glob("*.py")]
+    return sorted(path.stem for path in files if OPENS.search(path.read_text(encoding="utf-8")))
+
+
+def known() -> list[str]:
+    """All roads; of a runtime whose package is not installed, its name."""
+    return [road for name in names() for road in _listed(name)]
+
+
+def _listed(name: str) -> list[str]:
+    try:
+        return _roads(name)
+    except ImportError:
+        return [name]
+
+
+def _roads(name: str) -> list[str]:
+    return list(getattr(importlib.import_module(f"{__name__}.{name}"), "ROADS", [name]))
 
 
 def missing(case: Case) -> str | None:

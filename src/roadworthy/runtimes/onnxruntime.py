@@ -199,7 +199,7 @@ def profiled(profile: Path) -> dict[str, list[placement.Node]]:
 
 def missing(soc: Soc, road: str) -> str | None:
     """A provider that this ONNX Runtime has, and a chip of this name."""
-    way = _road(road)
+    way = ROADS[road]
     if soc.unnamed:
         return f"{soc.name} is what guides call a chip without naming it; --soc takes the chip's own name"
     if soc.vendor != way.vendor:
@@ -239,7 +239,7 @@ def build(case: Case, job: Job) -> Path:  # noqa: ARG001  one signature for all 
 
 def plan(case: Case, device: int) -> list[str]:  # noqa: ARG001  one signature for all runtimes
     """The session in words."""
-    way = _road(case.runtime)
+    way = ROADS[case.runtime]
     told = ", then ".join(
         " ".join([provider, *(f"{key}={value}" for key, value in options.items())])
         for provider, options in way.providers.items()
@@ -284,9 +284,3 @@ def physical_cores() -> int:
     """Physical cores that this process may run on."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(psutil.cpu_count(logical=False) or 1, allowed))
-
-
-def _road(name: str) -> Road:
-    if name not in ROADS:
-        raise Problem(f"there is no runtime {name!r}; ONNX Runtime has {', '.join(ROADS)}")
-    return ROADS[name]
