@@ -52,10 +52,7 @@ def plan(case: Case, onnx: str, output: str) -> list[list[str]]:
 
 def standins() -> list[str]:
     """The tools here that are stand-ins for tests: they say so in their first lines."""
-    found: list[str | None] = [shutil.which(tool) for tool in ("atc", "aoe", "npu-smi", "ais_infer.py")]
-    spec = importlib.util.find_spec("ais_bench")
-    found += [spec.origin if spec else None, chosen()]
-    return [path for path in found if path and _says_so(Path(path))]
+    return [path for path in _paths().values() if _says_so(Path(path))]
 
 
 def chosen() -> str | None:
@@ -66,12 +63,16 @@ def chosen() -> str | None:
 
 def tools() -> dict[str, str]:
     """Where the tools of CANN are and what they are, those that are missing left out."""
+    here = {name: path + " (a stand-in for tests)" * _says_so(Path(path)) for name, path in _paths().items()}
+    return {**here, **{key: value for key, value in cann.find_cann().items() if key == "cann"}}
+
+
+def _paths() -> dict[str, str]:
+    """The tools that are here, by name."""
     found = {name: shutil.which(name) for name in ("atc", "aoe", "npu-smi", "ais_infer.py")}
     spec = importlib.util.find_spec("ais_bench")
     found |= {"ais_bench": spec.origin if spec else None, VARIABLE: chosen()}
-    marks = {name: " (a stand-in for tests)" for name, path in found.items() if path in standins()}
-    here = {name: f"{path}{marks.get(name, '')}" for name, path in found.items() if path}
-    return {**here, **{key: value for key, value in cann.find_cann().items() if key == "cann"}}
+    return {name: path for name, path in found.items() if path}
 
 
 def _says_so(path: Path) -> bool:
