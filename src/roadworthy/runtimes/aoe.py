@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from roadworthy import cache, fingerprint
+from roadworthy import cache
 from roadworthy.case import Case
 from roadworthy.problem import CaseFailed
 from roadworthy.runtimes import Job, atc, command, failure
@@ -41,8 +41,7 @@ def build(case: Case, job: Job) -> Path:
 
 
 def _tuned(case: Case, job: Job, job_type: int, recipe: list[list[str]], before: Path | None) -> Path:
-    key = fingerprint.of_value([recipe, fingerprint.of_file(job.onnx), case.soc.atc_name, atc.version()])
-    name = f"{case.card.key}-bs{case.batch}-{case.soc.atc_name}-aoe{job_type}-{key}"
+    name = atc.named(case, job, recipe, f"aoe{job_type}")
     bank = cache.folder() / "om" / f"{name}.bank"  # not in the folder that an interruption costs: hours are in it
 
     def make(folder: Path) -> None:

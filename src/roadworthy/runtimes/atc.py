@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from roadworthy import cache, fingerprint
@@ -76,14 +75,13 @@ def build(case: Case, job: Job) -> Path:
             raise type(failed)(f"{case.id}: {failed}", [f"$ {done.shown}", *failed.evidence])
         finish(folder, [done.shown])
 
-    return made(case, job, [arguments(case, ONNX, OM)], make)
+    return cache.made("om", named(case, job, [arguments(case, ONNX, OM)], "compiled"), make) / OM
 
 
-def made(case: Case, job: Job, recipe: list[list[str]], make: Callable[[Path], None]) -> Path:
-    """The OM in a cache folder named by recipe, graph, compiler and CANN."""
-    key = fingerprint.of_value([recipe, fingerprint.of_file(job.onnx), version()])
-    kind = "tuned" if case.soc.tuned else "compiled"
-    return cache.made("om", f"{case.card.key}-bs{case.batch}-{case.soc.atc_name}-{kind}-{key}", make) / OM
+def named(case: Case, job: Job, recipe: list[list[str]], how: str) -> str:
+    """The name of an OM in the cache, which says its content: recipe, graph, chip, compiler and CANN."""
+    key = fingerprint.of_value([recipe, fingerprint.of_file(job.onnx), case.soc.atc_name, version()])
+    return f"{case.card.key}-bs{case.batch}-{case.soc.atc_name}-{how}-{key}"
 
 
 def version() -> dict[str, str]:
