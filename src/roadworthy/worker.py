@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -169,7 +169,6 @@ def _serve(
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     surroundings.enter()
-    sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  for as long as the process lives
     threading.Thread(target=_end_with, args=(theirs, surroundings.folder), daemon=True).start()
     try:
         answer = ("done", work(*arguments, lambda done, total: theirs.send(("progress", (done, total)))))
@@ -198,7 +197,7 @@ def _end_with(theirs: Connection, scratch: Path) -> NoReturn:
     """End the whole session once nobody listens any more."""
     with contextlib.suppress(EOFError, OSError):
         theirs.recv()
-    _end_children(psutil.Process(), str(scratch))
+    _kill_descendants(os.getpid())
     shutil.rmtree(scratch, ignore_errors=True)  # the caller would have removed it
     _end(os.getpid(), str(scratch))
     os._exit(1)
@@ -207,21 +206,26 @@ def _end_with(theirs: Connection, scratch: Path) -> NoReturn:
 def _end(leader: int | None, scratch: str) -> None:
     """Kill a session: what is left of the leader's group, and what it had started in groups of their own."""
     assert leader is not None
-    with contextlib.suppress(psutil.NoSuchProcess):
-        _end_children(psutil.Process(leader), scratch)
+    _kill_descendants(leader)
     for kill in (os.killpg, os.kill):  # it may not lead a group yet
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(leader, signal.SIGKILL)
-    _end_children(None, scratch)
+    _kill_orphans(scratch)
 
 
-def _end_children(leader: psutil.Process | None, scratch: str) -> None:
-    """Kill the descendants of a process that is there; of one that is gone, all that were given its scratch folder."""
-    if leader is not None:
-        found = leader.children(recursive=True)
-    else:
-        found = [process for process in psutil.process_iter() if _has(process, scratch)]
-    for process in found:
+def _kill_descendants(leader: int) -> None:
+    """Kill what a process that is there has started; nothing of one that is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        _kill(psutil.Process(leader).children(recursive=True))
+
+
+def _kill_orphans(scratch: str) -> None:
+    """Kill what was started by a process that is gone: all that were given its scratch folder."""
+    _kill([process for process in psutil.process_iter() if _has(process, scratch)])
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
 
