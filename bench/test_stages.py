@@ -231,7 +231,8 @@ import re, sys
 from pathlib import Path
 from roadworthy import card, soc, worker
 from roadworthy.case import Case
-from roadworthy.run import Manner, Run
+from roadworthy.run import Run
+from roadworthy.workshop import Manner
 data, out = sys.argv[1:]
 case = Case(card.find([card.builtin_models()])["erfnet"], soc.find("cpu"), 4)
 (miou, _) = Run(Path(out), data, None, Manner(call=worker.here)).accuracy(case)

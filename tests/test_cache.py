@@ -55,3 +55,28 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
 
     with pytest.raises(Problem, match=f"cannot be made .*{cache.VARIABLE} names another"):
         cache.made("things", "one", lambda _: None)
+
+
+def test_a_run_makes_a_thing_once():
+    """Each under its own key; None is a thing too."""
+    memo, made = cache.Memo(), []
+
+    for key in ("one", "two", "one"):
+        assert memo.once(key, lambda key=key: made.append(key)) is None
+    assert ["one", "two"] == made
+
+
+def test_a_problem_is_kept_as_a_thing_is():
+    """What cost an hour and failed costs no second one; any other exception is nobody's answer."""
+    memo, tried = cache.Memo(), []
+
+    def fail(error):
+        tried.append(error)
+        raise error
+
+    for _ in range(2):
+        with pytest.raises(Problem, match="no such thing"):
+            memo.once("problem", lambda: fail(Problem("no such thing")))
+        with pytest.raises(KeyboardInterrupt):
+            memo.once("interrupted", lambda: fail(KeyboardInterrupt()))
+    assert [Problem, KeyboardInterrupt, KeyboardInterrupt] == [type(error) for error in tried]

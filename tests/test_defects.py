@@ -16,10 +16,11 @@ from roadworthy.case import Case
 from roadworthy.data import decode, preprocess, stream
 from roadworthy.gates import Verdict
 from roadworthy.record import Record
-from roadworthy.run import Manner, Run
+from roadworthy.run import Run
 from roadworthy.runtimes import onnxruntime
 from roadworthy.score import postprocess
 from roadworthy.soc import find
+from roadworthy.workshop import Manner
 
 BATCHES = (1, 4)  # five frames: the second batch of four holds one frame and three places of padding
 

@@ -22,7 +22,7 @@ LAYERS = [
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "page"},  # readers: nouns, never a step
     {"tables"},  # a reader of what the other readers say
-    {"pipeline", "train", "evidence", "run", "plan", "results"},  # the order of steps
+    {"pipeline", "train", "evidence", "material", "workshop", "run", "plan", "results"},  # the order of steps
     {"plugin", "training", "__main__"},  # the rim
 ]
 NOUNS = LAYERS[1] | LAYERS[2]

@@ -58,7 +58,7 @@ def test_an_output_that_is_not_the_cards_is_no_figure(tiny_card, tiny_data, tmp_
     for card, told in ((coarse, "must be 1 x 20 x 32 x 64"), (beyond, "1 outputs, but number 1 of the card")):
         run = Run(tmp_path / told[:3].strip(), str(tiny_data), None)
         case = Case(card, find("cpu"), 1)
-        run.graph = lambda _: pipeline.prepare(tiny_card, pipeline.weights_file(tiny_card, None))
+        run.material.graph = lambda _: pipeline.prepare(tiny_card, pipeline.weights_file(tiny_card, None))
         (lost,) = run.accuracy(case)
         assert lost.outcome == "crash"
         assert told in lost.detail

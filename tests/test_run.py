@@ -11,9 +11,10 @@ import pytest
 from roadworthy import evidence, fingerprint, lease, measure, pipeline, record, runtimes, worker
 from roadworthy.case import Case
 from roadworthy.problem import Unavailable
-from roadworthy.run import Manner, Run
+from roadworthy.run import Run
 from roadworthy.runtimes import onnxruntime
 from roadworthy.soc import find
+from roadworthy.workshop import Manner
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_weights_are_found_and_hashed_once_a_run(run, case, monkeypatch):
         good = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *args, good=good, name=name: asked.append((name, args)) or good(*args))
     run.accuracy(case)
-    weights = run.weights(case.card)
+    weights = run.material.weights(case.card)
     run.parity(case)
     hashed = [args for name, args in asked if name == "of_file" and args == (weights,)]
 

@@ -112,7 +112,8 @@ def score(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest."""
     from roadworthy import cache, pipeline  # noqa: PLC0415
-    from roadworthy.run import Manner, Run  # noqa: PLC0415
+    from roadworthy.run import Run  # noqa: PLC0415
+    from roadworthy.workshop import Manner  # noqa: PLC0415
 
     if options.runtime:
         runtimes.check(options.runtime)

@@ -1,4 +1,4 @@
-"""The user's cache folder: things made once, under a name that says their content, shared by runs at once."""
+"""Things made once: in the user's cache folder, under a name that says their content, shared by runs at once; in a run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import datetime as dt
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import platformdirs
 from filelock import FileLock
@@ -17,6 +18,8 @@ from roadworthy import fingerprint
 from roadworthy.problem import Problem
 
 VARIABLE = "ROADWORTHY_CACHE"
+
+Made = TypeVar("Made")
 
 
 def folder() -> Path:
@@ -67,3 +70,22 @@ def made(kind: str, name: str, make: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise Problem(f"{target}: cannot be made ({error.strerror}); {VARIABLE} names another cache folder") from error
     return target
+
+
+class Memo:
+    """What a run makes once: it is kept under its key, and so is the Problem that it was."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make()` gave when the key was new; raises the Problem that it raised then."""
+        if key not in self._kept:
+            try:
+                self._kept[key] = make()
+            except Problem as problem:
+                self._kept[key] = problem
+        found: Made | Problem = self._kept[key]
+        if isinstance(found, Problem):
+            raise found
+        return found

@@ -15,8 +15,9 @@ import pytest
 
 from roadworthy import pipeline, worker
 from roadworthy.case import Case
-from roadworthy.run import Manner, Run
+from roadworthy.run import Run
 from roadworthy.runtimes import Job, ais_bench, atc, devices, om
+from roadworthy.workshop import Manner
 
 STANDINS = Path(__file__).parents[1] / "standins"
 LATENCY_MS = 0.25  # of one image

@@ -264,7 +264,7 @@ def test_a_disk_that_is_full_when_the_om_is_compiled_is_told_so(begin, case, com
     compiled(case)
     disk = own_cache(small_disk("1m") / "cache")
     run = begin()
-    run.graph(case.card)
+    run.material.graph(case.card)
     shutil.rmtree(disk / "om")
     (disk / "filler").write_bytes(bytes(os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
     (lost,) = run.throughput(case)

@@ -15,9 +15,10 @@ import torch
 from roadworthy import pipeline, plan, runtimes, worker
 from roadworthy.case import Case
 from roadworthy.problem import Problem
-from roadworthy.run import Manner, Run
+from roadworthy.run import Run
 from roadworthy.runtimes import Job
 from roadworthy.soc import find
+from roadworthy.workshop import Manner
 
 SRC = Path(runtimes.__file__).parents[2]
 
