@@ -159,6 +159,13 @@ def test_a_long_step_is_told_now_and_then(shop, case, calls, told, tmp_path):
     assert [f"tiny-bs4-cpu: step, {n} min so far; {tmp_path / 'logs'}" for n in (1, 2)] == told
 
 
+def test_nothing_but_figures_goes_to_standard_output(capfd):
+    """Whoever runs from a script of their own may read figures there."""
+    Manner().tell("waiting for device 0")
+
+    assert ("", "waiting for device 0\n") == capfd.readouterr()
+
+
 def write(log, text, age_s):
     """A log that was written so long ago."""
     log.parent.mkdir(exist_ok=True)

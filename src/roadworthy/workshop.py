@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,12 @@ BUILD_S = 2 * 3600.0  # that an engine for a GPU may take
 SILENCE_S = 900.0  # that a case may take without a sign of life
 
 
+def say(text: str) -> None:
+    """Tell whoever looks on: standard output is for figures."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
 @dataclass(frozen=True)
 class Manner:
     """How a run goes about it: on which device, how long a case may be silent, who is told of long steps.
@@ -31,7 +38,7 @@ class Manner:
 
     device: int | None = None
     limit_s: float = SILENCE_S
-    tell: Callable[[str], object] = print
+    tell: Callable[[str], object] = say
     progress: Progress | None = None
     call: Callable[..., Any] = worker.call
 
