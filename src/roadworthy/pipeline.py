@@ -98,18 +98,6 @@ def open_data(name: str, card: ModelCard, split: str = "val", progress: Progress
     return cityscapes.open_dataset(root, split, card.scoring.labels)
 
 
-def fit(dataset: Dataset, card: ModelCard) -> Dataset:
-    """The frames that the card is judged on: all, but for drawn ones, of which the card may take fewer."""
-    return first_of(dataset, card.sample.frames) if dataset.origin and card.sample and card.sample.frames else dataset
-
-
-def checked(dataset: Dataset, card: ModelCard) -> str:
-    """The name, digest and size of a data set, every file of which was read; raises Problem listing what is wrong."""
-    name = cityscapes.check(dataset, card.input.shape, exact=not card.input.resizes)
-    small = dataset.origin and card.sample and card.sample.size
-    return name + (f"@{card.input.shape[1]}x{card.input.shape[2]}" if small else "")
-
-
 def weights_file(card: ModelCard, given: Path | None) -> Path:
     """The checkpoint given, else the sample weights beside the card, else weights that nobody trained."""
     if found := given or card.own_weights:

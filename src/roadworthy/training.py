@@ -153,7 +153,7 @@ class _Training:
         from roadworthy.train import journal, results  # noqa: PLC0415
         from roadworthy.train.loop import Loop  # noqa: PLC0415
 
-        frames = self._frames(card, group)
+        frames = self._frames(card)
         with _bar(group.first) as bar:
             written = journal.Journal(self.out, bar.say, bar.show) if group.first else None
             loop = Loop(card, plan, frames, group, self.out, written)
@@ -174,21 +174,19 @@ class _Training:
                 self._tell(loop, ran, bar.say)
         return INTERRUPTED if loop.step < plan.last(len(frames.train)) else 0
 
-    def _frames(self, card: ModelCard, group: Group) -> Frames:
-        """Frames to train on and to validate on; the first process reads all of the latter, so that none is bad."""
+    def _frames(self, card: ModelCard) -> Frames:
+        """Frames to train on and to validate on; all of the latter are read, so that none is bad in the end."""
         from roadworthy import pipeline  # noqa: PLC0415
+        from roadworthy.material import Material  # noqa: PLC0415
         from roadworthy.train.loop import Frames  # noqa: PLC0415
 
-        data = self.options.data
-        train = pipeline.open_data(data, card, "train")
+        train = pipeline.open_data(self.options.data, card, "train")
         if self.options.validate == 0:
             return Frames(train, None)
         try:
-            val = pipeline.open_data(data, card, "val")
+            return Frames(train, *Material(self.options.data, None).dataset(card))
         except Problem as problem:
             raise Problem(f"{problem}; --validate 0 trains without validation") from None
-        fitted = pipeline.fit(val, card)
-        return Frames(train, fitted, pipeline.checked(fitted, card) if group.first else "")
 
     def _ran(self, plan: Plan, frames: Frames, group: Group) -> Ran:
         from roadworthy import fingerprint  # noqa: PLC0415
