@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,14 +34,18 @@ def test_evaluate_prints_the_figure_of_the_acceptance_run(run, tiny_data, tmp_pa
     assert 0 == status
     assert pytest.approx(0.783, abs=1e-3) == row["miou"]
     assert (19, "dataset", 5) == (len(row["iou"]), row["convention"], row["frames"])
+    assert pytest.approx(0.853, abs=1e-3) == row["pixel_accuracy"]
+    assert 0 < row["seconds_per_frame"] < 60
     assert f"records: {tmp_path}/records.jsonl" in err
 
 
 def test_evaluate_for_people_names_the_classes(run, tiny_data, tmp_path):
-    """A line for the mean and one for every class."""
+    """A line for the mean, the accuracy and the time of a frame, and one for every class."""
     _, out, _ = run("evaluate", "tiny", "--data", tiny_data, "--out", tmp_path)
 
-    assert out.startswith("dataset: mIoU 0.78")
+    assert re.match(
+        r"dataset: mIoU 0\.78\d+ \(pooled 0\.78\d+\), pixel accuracy 0\.\d{6}, 5 frames, \d+\.\d{3} s/frame\n", out
+    )
     assert 20 == len(out.splitlines())
 
 
@@ -60,6 +65,8 @@ def test_preprocess_and_score_are_the_two_ends_of_a_file_run(run, tiny_data, tmp
     assert (0, 0) == (status, scored)
     assert 5 == len(list((tmp_path / "in").iterdir()))
     assert pytest.approx(1.0) == json.loads(out)["miou"]
+    assert 1.0 == json.loads(out)["pixel_accuracy"]
+    assert "seconds_per_frame" not in json.loads(out)  # the files may have been made anywhere
 
 
 def test_score_prints_a_row_for_every_convention(run, tiny_data, tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from roadworthy import pipeline
@@ -13,6 +15,7 @@ from roadworthy.data import cityscapes
 from roadworthy.network import read_checkpoint
 from roadworthy.problem import Problem
 from roadworthy.run import Run
+from roadworthy.runtimes import onnxruntime
 from roadworthy.soc import find
 
 
@@ -74,6 +77,34 @@ def test_scores_are_of_the_card_a_named_or_all_conventions(tiny_card, tiny_data,
     assert ["clipped", "dataset", "pooled", "running"] == pipeline.conventions(tiny_card, "all")
     with pytest.raises(Problem, match=r"--convention Score: .* known: card, all, clipped, dataset, pooled, running"):
         pipeline.conventions(tiny_card, "Score")
+
+
+def test_pixel_accuracy_is_the_share_of_labelled_pixels_that_are_right(tiny_card):
+    """Over all frames at once; a void prediction is a miss, and pixels without a label do not count."""
+    matrices = np.zeros((2, 19, 20), np.int64)
+    matrices[0, 0, 0], matrices[0, 0, 1], matrices[1, 18, 18], matrices[1, 18, 19] = 6, 1, 1, 2
+    found = pipeline.Evaluation(("a", "b"), matrices, (), (), "files", 0)
+    (row,) = pipeline.scores(tiny_card, found, ["pooled"])
+
+    assert pytest.approx(7 / 10) == row["pixel_accuracy"]
+    with pytest.raises(Problem, match="no pixel of the 2 frames has a label of the 19 classes"):
+        pipeline.pixel_accuracy(replace(found, matrices=matrices * 0))
+
+
+def test_seconds_are_of_the_whole_stream_and_told_of_one_frame(tiny_card, dataset, graph):
+    """Scoring the frames is part of it; results that lie in files took no seconds."""
+    session = onnxruntime.Session(graph.files[-1], (1, 3, 64, 128))
+    slow = pytest.approx(0.25, rel=0.5)
+
+    def rested(done: int, total: int) -> None:  # noqa: ARG001  what a progress is told
+        time.sleep(0.25)
+
+    found = pipeline.evaluate(Case(tiny_card, find("cpu"), 1), session, dataset, progress=rested)
+    (row,) = pipeline.scores(tiny_card, found, ["pooled"])
+    (of_files,) = pipeline.scores(tiny_card, replace(found, seconds=None), ["pooled"])
+
+    assert slow == row["seconds_per_frame"]
+    assert "seconds_per_frame" not in of_files
 
 
 def test_an_export_shows_what_surgery_did_to_class_maps(tiny_card, dataset, tmp_path):

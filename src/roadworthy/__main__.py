@@ -281,7 +281,11 @@ def _print_scores(rows: list[dict[str, Any]], options: argparse.Namespace) -> No
         print(json.dumps({row["convention"]: row for row in rows} if options.convention == "all" else rows[0]))
         return
     for row in rows:
-        print(f"{row['convention']}: mIoU {row['miou']:.6f} (pooled {row['pooled_miou']:.6f}), {row['frames']} frames")
+        figures = (
+            f"mIoU {row['miou']:.6f} (pooled {row['pooled_miou']:.6f}), pixel accuracy {row['pixel_accuracy']:.6f}"
+        )
+        speed = f", {row['seconds_per_frame']:.3f} s/frame" if "seconds_per_frame" in row else ""
+        print(f"{row['convention']}: {figures}, {row['frames']} frames{speed}")
         if row["note"]:
             print(f"  {row['note']}")
         if len(rows) == 1:

@@ -50,7 +50,11 @@ class Graph:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every frame scored: matrices (N, 19, 20) in the order of `stems`, class maps of the first frames."""
+    """Every frame scored: matrices (N, 19, 20) in the order of `stems`, class maps of the first frames.
+
+    `seconds` are those of the whole stream, from the first file that is read to the last score; None where results
+    were read from files.
+    """
 
     stems: tuple[str, ...]
     matrices: NDArray[np.int64]
@@ -59,6 +63,7 @@ class Evaluation:
     provider: str
     threads: int
     facts: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,7 @@ def evaluate(
             waiting.append((batch.frames, batch.labels))
             yield batch.inputs
 
+    began = time.perf_counter()
     for given in session.stream(inputs()):
         truth = waiting.popleft()
         for matrix, classes, digest in _scored(case, given, truth):
@@ -197,8 +203,9 @@ def evaluate(
         stems += [frame.stem for frame in truth[0]]
         if progress:
             progress(len(stems), len(dataset))
+    seconds = time.perf_counter() - began
     counted, seen = np.stack(matrices), (tuple(maps), tuple(digests))
-    return Evaluation(tuple(stems), counted, *seen, session.provider, session.threads, dict(session.facts))
+    return Evaluation(tuple(stems), counted, *seen, session.provider, session.threads, dict(session.facts), seconds)
 
 
 def _scored(case: Case, given: Sequence[NDArray[np.generic]], truth: Truth) -> Iterator[Scored]:
@@ -308,6 +315,19 @@ def score(card: ModelCard, evaluation: Evaluation) -> miou.Score:
     return found
 
 
+def pixel_accuracy(evaluation: Evaluation) -> float:
+    """Share of the labelled pixels of all frames that have the right class (0..1); a void prediction is a miss.
+
+    Raises Problem where no pixel is labelled.
+    """
+    total = evaluation.matrices.sum(axis=0)
+    labelled = int(total.sum())
+    if not labelled:
+        frames = len(evaluation.stems)
+        raise Problem(f"no pixel of the {frames} frames has a label of the 19 classes; there is no pixel accuracy")
+    return int(np.trace(total)) / labelled
+
+
 def conventions(card: ModelCard, wanted: str) -> list[str]:
     """The names of the card's own convention (`card`), of `all`, or of one; raises Problem for an unknown one."""
     known = functions(miou)
@@ -318,8 +338,13 @@ def conventions(card: ModelCard, wanted: str) -> list[str]:
 
 
 def scores(card: ModelCard, evaluation: Evaluation, names: list[str]) -> list[dict[str, Any]]:
-    """The JSON objects of `score` and `evaluate`, one for every convention named."""
-    pooled = miou.pooled(evaluation.matrices).miou
+    """The JSON objects of `score` and `evaluate`, one for every convention named.
+
+    `seconds_per_frame` is there where frames were streamed through a session, by the wall clock.
+    """
+    pooled, frames = miou.pooled(evaluation.matrices).miou, len(evaluation.stems)
+    accuracy, seconds = pixel_accuracy(evaluation), evaluation.seconds
+    speed = {} if seconds is None else {"seconds_per_frame": seconds / frames}
     rows = []
     for name in names:
         found: miou.Score = card.lookup(name, miou)(evaluation.matrices)
@@ -329,8 +354,10 @@ def scores(card: ModelCard, evaluation: Evaluation, names: list[str]) -> list[di
                 "convention": name,
                 "miou": found.miou,
                 "pooled_miou": pooled,
+                "pixel_accuracy": accuracy,
                 "note": found.note,
-                "frames": len(evaluation.stems),
+                "frames": frames,
+                **speed,
                 "iou": list(found.iou),
                 "classes": list(miou.CLASSES),
             }
