@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from roadworthy.runtimes import devices, om
 
 if TYPE_CHECKING:
     from roadworthy.pipeline import Progress as Callback
+    from roadworthy.workshop import Share
 
 USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
 WEIGHTS = "checkpoint (default: the sample weights beside the card, else untrained ones)"
@@ -110,7 +112,12 @@ def score(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """The streaming accuracy run without pytest."""
+    """The streaming accuracy run without pytest; under torchrun -m roadworthy, every process takes a share of the frames."""
+    with training.one_voice(), training.shared() as share:
+        _evaluate(options, share)
+
+
+def _evaluate(options: argparse.Namespace, share: Share) -> None:
     from roadworthy import cache, pipeline  # noqa: PLC0415
     from roadworthy.run import Run  # noqa: PLC0415
     from roadworthy.workshop import Manner  # noqa: PLC0415
@@ -120,17 +127,20 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.time_limit <= 0:
         raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
     soc, why = (options.soc, "") if options.soc else devices.default(options.runtime or "")
-    if why:
+    if why and share.first:
         print(f"chip: {soc} ({why})", file=sys.stderr)
     case = Case(_card(options), chips.find(soc), options.batch, options.runtime or "")
     names = pipeline.conventions(case.card, options.convention)
-    with _progress("frames") as progress:
-        manner = Manner(options.device, options.time_limit, lambda text: print(text, file=sys.stderr), progress)
-        run = Run(options.out or cache.run_folder(), options.data, options.weights, manner)
+    with _progress("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
+        manner = Manner(options.device, options.time_limit, progress=progress, share=share)
+        out = (options.out or cache.run_folder()) if share.first else Path(other)
+        run = Run(out, options.data, options.weights, manner)
         found = run.accuracy(case)[0]
         if found.value is None:
             raise Problem(f"{case.id}: {found.outcome}: {found.detail}")
         evaluation = run.evaluation(case)
+    if not share.first:
+        return
     print(f"records: {run.out}/records.jsonl", file=sys.stderr)
     origin = {"data": found.data, "weights": found.weights}
     print(f"data: {found.data}, weights: {found.weights}", file=sys.stderr)
@@ -293,7 +303,7 @@ def _print_scores(rows: list[dict[str, Any]], options: argparse.Namespace) -> No
                 print(f"  {name:14} {'-' if value is None else f'{value:.6f}'}")
 
 
-def _bar() -> Progress:
+def _bar(*, shown: bool = True) -> Progress:
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -302,12 +312,12 @@ def _bar() -> Progress:
         TimeElapsedColumn(),
         TextColumn("left"),
     )
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not (shown and console.is_terminal))
 
 
 @contextmanager
-def _progress(text: str) -> Iterator[Callback]:
-    with _bar() as bar:
+def _progress(text: str, *, shown: bool = True) -> Iterator[Callback]:
+    with _bar(shown=shown) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

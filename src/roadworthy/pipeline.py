@@ -299,7 +299,9 @@ def joined(parts: Sequence[Evaluation | None]) -> Evaluation:
         stems[rank :: len(parts)] = part.stems
         digests[rank :: len(parts)] = part.digests
         matrices[rank :: len(parts)] = part.matrices
-    return replace(found[0], stems=tuple(stems), matrices=matrices, digests=tuple(digests), maps=())
+    seconds = max((part.seconds for part in found if part.seconds is not None), default=None)
+    own = {"stems": tuple(stems), "matrices": matrices, "digests": tuple(digests), "seconds": seconds}
+    return replace(found[0], maps=(), **own)  # type: ignore[arg-type]
 
 
 def same_pixels(a: Evaluation, b: Evaluation) -> float:

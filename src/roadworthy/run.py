@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from roadworthy import cache, measure, pipeline, record
 from roadworthy.case import Case
 from roadworthy.convert import ledger
+from roadworthy.data.cityscapes import Dataset
 from roadworthy.evidence import Published, environment
 from roadworthy.material import Material
 from roadworthy.pipeline import Evaluation, Timing
@@ -42,6 +43,7 @@ class Run:
         self.records: list[Record] = []
         self._folder, manner = out.absolute(), manner or Manner()  # workers have folders of their own
         self.material = Material(data, weights, manner.progress)
+        self._share = manner.share
         self._workshop = Workshop(self._folder / "logs", manner, self.material)
         self._cells: tuple[Case, ...] = ()
         self._memo = cache.Memo()
@@ -76,11 +78,26 @@ class Run:
                     f"{case.id}: drawn frames run small, and hours of tuning are for {height}x{width}; --data names frames"
                 )
             fitted, (dataset, _) = replace(case, card=small), self.material.dataset(small)
-            with self._workshop.ready(fitted) as (artifact, job):
-                found: Evaluation = self._workshop.work(fitted, pipeline.evaluated, fitted, artifact, job, dataset)
-            return found
+            return self._shared(fitted, dataset)
 
         return self._memo.once(("evaluation", case.id), evaluated)
+
+    def _shared(self, case: Case, dataset: Dataset) -> Evaluation:
+        """All frames, of which this process takes its share; what one process cannot do, all of them raise."""
+        share = self._share
+        own, found = pipeline.share(dataset, share.rank, share.world), None
+        try:
+            if len(own):
+                with self._workshop.ready(case) as (artifact, job):
+                    found = self._workshop.work(case, pipeline.evaluated, case, artifact, job, own)
+        except Problem as problem:
+            if share.world == 1:
+                raise
+            found = problem
+        parts = share.gathered(found)
+        if lost := next((part for part in parts if isinstance(part, Problem)), None):
+            raise lost
+        return pipeline.joined(parts) if share.world > 1 else parts[0]
 
     def accuracy(self, case: Case) -> list[Record]:
         """MIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roadworthy.train.loop import Frames, Loop, Start
     from roadworthy.train.plan import Plan
     from roadworthy.train.results import Ran
+    from roadworthy.workshop import Share
 
 INTERRUPTED = 130
 AWAIT_S = 3.0  # for another process to say first what is wrong with all of them
@@ -69,16 +70,20 @@ def add_flags(add: Callable[..., Any]) -> None:
 
 
 def train(card: ModelCard, options: argparse.Namespace) -> int:
-    """`roadworthy train`, in the only process or in one of many; exit status.
+    """`roadworthy train`, in the only process or in one of many; exit status."""
+    with one_voice():
+        return _Training(card, options).run()
 
-    Where all processes meet the same problem, the first one tells it.
-    """
+
+@contextlib.contextmanager
+def one_voice() -> Iterator[None]:
+    """Among many processes, what is wrong with all of them is told by the first, what is wrong with one by that one."""
     from roadworthy.train.group import Place  # noqa: PLC0415  torch
     from roadworthy.train.loop import Lost  # noqa: PLC0415
 
     place = Place.here()
     try:
-        return _Training(card, options).run()
+        yield
     except Lost:
         raise
     except Problem as problem:
@@ -87,6 +92,17 @@ def train(card: ModelCard, options: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # torchrun ends this one when the first has ended
         time.sleep(AWAIT_S)
         raise type(problem)(f"process {place.rank}: {problem}") from problem
+
+
+@contextlib.contextmanager
+def shared() -> Iterator[Share]:
+    """The part of an evaluation that falls to this process: all of it, or under torchrun a share."""
+    from roadworthy.train import group  # noqa: PLC0415
+    from roadworthy.workshop import Share  # noqa: PLC0415
+
+    place = group.Place.here()
+    with group.joined(group.CPU, place) as found:
+        yield Share(place.rank, place.world, found.gathered)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,20 @@ def say(text: str) -> None:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The part of the frames that falls to this process, and how to have what all of them found."""
+
+    rank: int = 0
+    world: int = 1
+    gathered: Callable[[Any], list[Any]] = lambda found: [found]  # in the order of the ranks
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that speaks and keeps records."""
+        return self.rank == 0
+
+
+@dataclass(frozen=True)
 class Manner:
     """How a run goes about it: on which device, how long a case may be silent, who is told of long steps.
 
@@ -41,6 +55,7 @@ class Manner:
     tell: Callable[[str], object] = say
     progress: Progress | None = None
     call: Callable[..., Any] = worker.call
+    share: Share = Share()
 
 
 class Workshop:
