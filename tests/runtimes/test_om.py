@@ -27,9 +27,11 @@ def test_tools_that_play_one_are_told(tools):
 
 def test_a_tool_that_plays_none_has_no_mark(tools, tmp_path, monkeypatch):  # noqa: ARG001  the others are stand-ins
     """One that comes first on the path, too; what is missing is left out."""
-    (tmp_path / "atc").write_text("#!/bin/sh\n", encoding="utf-8")
-    (tmp_path / "atc").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    atc = tmp_path / "toolkit" / "bin" / "atc"
+    atc.parent.mkdir(parents=True)
+    atc.write_text("#!/bin/sh\n", encoding="utf-8")
+    atc.chmod(0o755)
+    monkeypatch.setenv("PATH", str(atc.parent))
 
-    assert {"atc": str(tmp_path / "atc")} == {name: path for name, path in om.tools().items() if name != "ais_bench"}
+    assert {"atc": str(atc)} == {name: path for name, path in om.tools().items() if name != "ais_bench"}
     assert [om.tools()["ais_bench"].removesuffix(" (a stand-in for tests)")] == om.standins()
