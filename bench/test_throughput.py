@@ -7,27 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from roadworthy import measure
+
 if TYPE_CHECKING:
     from roadworthy.case import Case
     from roadworthy.run import Run
 
 
-class Clock:
-    """A clock that stands still but for what it is told: the samples were taken in the case's own process."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """Seconds."""
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Let time go by."""
-        self.now += seconds
-
-
-CLOCK = Clock()
+CLOCK = measure.Replay()
 
 
 @pytest.mark.benchmark(timer=CLOCK)

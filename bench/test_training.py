@@ -10,80 +10,81 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from roadworthy import cache, measure, pipeline
 from roadworthy import card as cards
-from roadworthy import pipeline
-from roadworthy.card import ModelCard
-from roadworthy.train import feed, group, plan
+from roadworthy.train import feed, plan
 from roadworthy.train.group import CPU, Group, Place
 from roadworthy.train.loop import Frames, Loop
 
 FLAGS = ("--crop", "128", "--batch", "4", "--epochs", "1", "--max-steps", "16", "--window", "4", "--validate", "0")
+CLOCK = measure.Replay()
 
 
 @pytest.fixture(scope="module")
-def icnet() -> ModelCard:
-    """ICNet's card at the size of drawn frames."""
-    return cards.find([cards.builtin_models()])["icnet"].at_sample_size()
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
-    """The records of images/s of a short run by one process, and of one by two, each with half of the cores."""
-    found = {}
+def trained() -> dict[int, tuple[dict[str, Any], list[float]]]:
+    """The record of a short run by one process and of one by two, each with half of the cores, and seconds of steps."""
+    found, folder = {}, cache.run_folder()
     for processes in (1, 2):
-        out = tmp_path_factory.mktemp("trained") / str(processes)
+        out = folder / f"training-{processes}p"
         words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         words += ["-m", "roadworthy.train", "icnet", *FLAGS, "--workers", "1", "--out", str(out)]
-        threads = max(1, len(os.sched_getaffinity(0)) // 2)
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // 2))}
         subprocess.run(words, env=environment, check=True, capture_output=True)  # noqa: S603  our own words
         rows = [json.loads(line) for line in (out / "records.jsonl").read_text(encoding="utf-8").splitlines()]
-        found[processes] = next(row for row in rows if row["metric"] == "train.throughput")
+        row = next(row for row in rows if row["metric"] == "train.throughput")
+        windows = np.load(out / row["samples"])["windows"]
+        found[processes] = row, [seconds / 4 for _, _, seconds, _, warm in windows for _ in range(4) if warm]
     return found
 
 
-def test_training_scales(
-    trained: dict[int, dict[str, Any]], benchmark: Any, capsys: pytest.CaptureFixture[str]
+@pytest.mark.benchmark(timer=CLOCK)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_training_throughput(
+    trained: dict[int, tuple[dict[str, Any], list[float]]],
+    processes: int,
+    benchmark: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Images/s by two processes over twice those by one, on as many threads each."""
+    """Steps of ICNet by one process, and by two on as many threads each, by the run's own clock."""
     if benchmark.disabled:
         pytest.skip("--benchmark-disable leaves nothing to compare")
-    one, two = (trained[processes]["value"] for processes in (1, 2))
+    row, steps = trained[processes]
+    seconds = iter(steps)
+    benchmark.pedantic(lambda: CLOCK.advance(next(seconds)), rounds=len(steps))
+    share = row["value"] / trained[1][0]["value"] / processes
     benchmark.group = "training"
     benchmark.extra_info.update(
-        what="ICNet, crops of 128", images_per_second={"1p": one, "2p": two}, share=two / one / 2
+        images_per_second=row["value"], devices=processes, settings=row["settings"], share=share
     )
-    benchmark.pedantic(lambda: None, rounds=1)  # the figures are those of the runs' own clock
     with capsys.disabled():
-        print(f"\ntraining: {one:.2f} images/s by one process, {two:.2f} by two: {two / one / 2:.2f} of linear")  # noqa: T201
+        print(f"\nICNet, crops of 128, {processes}p: {row['value']:.2f} images/s, {share:.2f} of linear")  # noqa: T201
 
 
-def test_training_data(icnet: ModelCard, benchmark: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Decoding and augmenting a batch over a training step of it, and how long steps wait where threads work ahead."""
+def test_training_data(benchmark: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Decoding and augmenting a batch over a training step of it, and how long steps wait for threads that work ahead."""
     if benchmark.disabled:
         pytest.skip("--benchmark-disable leaves nothing to compare")
-    given = {"batch": 4, "crop": "192", "epochs": 1, "window": 4, "max_steps": 12, "validate": 0}
     full = cards.find([cards.builtin_models()])["icnet"]
-    settled = plan.resolve(icnet, full, 1, "cpu", given)
+    icnet = full.at_sample_size()
+    settled = plan.resolve(
+        icnet, full, 1, "cpu", {"batch": 4, "crop": "192", "epochs": 1, "window": 4, "max_steps": 12, "validate": 0}
+    )
     dataset = pipeline.open_data("sample", icnet, "train")
-    made = []
     began = time.perf_counter()
-    for _ in feed.batches(icnet, dataset, settled, workers=1):
-        made.append(time.perf_counter() - began)
-        began = time.perf_counter()
-    alone = Group(CPU, Place(), group.torch.device("cpu"))
-    loop = Loop(icnet, settled, Frames(dataset, None), alone, tmp_path, None)
+    batches = sum(1 for _ in feed.batches(icnet, dataset, settled, workers=1))
+    crops = (time.perf_counter() - began) / batches
+    loop = Loop(icnet, settled, Frames(dataset, None), Group(CPU, Place(), torch.device("cpu")), tmp_path, None)
     benchmark.group = "training"
     benchmark.pedantic(lambda: loop.train(lambda: False), rounds=1)
-    warm = [row for row in loop.history.windows if row[4]]
-    steps = len(warm) * settled.window
-    step, waited = sum(row[2] for row in warm) / steps, sum(row[3] for row in warm) / steps
-    crops = sum(made) / len(made)
+    seconds, waited = np.asarray([row[2:4] for row in loop.history.windows if row[4]]).mean(0) / settled.window
+    ratio = crops / seconds
     benchmark.extra_info.update(
-        what="crops of a batch, by one thread, over a step", ratio=crops / step, waited=waited / step
+        what="a batch of 4 made by one thread, over a step", ratio=ratio, waited=waited / seconds
     )
     with capsys.disabled():
-        told = f"{1000 * crops:.0f} ms to make a batch of 4 by one thread, {1000 * step:.0f} ms a step, ratio {crops / step:.2f}"
-        print(f"\n{told}; with two threads ahead, steps wait for {waited / step:.1%} of their time")  # noqa: T201
+        told = f"{1000 * crops:.0f} ms to make a batch of 4 by one thread, {1000 * seconds:.0f} ms a step"
+        print(f"\n{told}, ratio {ratio:.2f}; with threads ahead, {waited / seconds:.1%} of a step is waiting")  # noqa: T201

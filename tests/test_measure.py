@@ -53,3 +53,11 @@ def test_speed_counts_as_the_guides_do():
 
     assert pytest.approx((4 / 0.11, 100, 100)) == (speed.images_per_second, speed.median_ms, speed.p95_ms)
     assert pytest.approx(300) == measure.speed([0.1] * 9 + [0.3], batch=1).p95_ms
+
+
+def test_a_replayed_clock_goes_by_what_it_is_told():
+    """Samples taken by another clock are told again, second by second."""
+    clock = measure.Replay()
+    clock.advance(0.25)
+
+    assert (0.25, [0.5]) == (clock(), measure.sample(lambda: clock.advance(0.5), 1, clock))

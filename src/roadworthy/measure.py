@@ -74,3 +74,18 @@ def speed(samples: Sequence[float], batch: int) -> Speed:
     ordered = sorted(samples)
     p95 = ordered[-(-95 * len(ordered) // 100) - 1]
     return Speed(batch / statistics.fmean(ordered), 1000 * statistics.median(ordered), 1000 * p95)
+
+
+class Replay:
+    """A clock (s) that stands still but for what it is told: the samples were taken elsewhere, and are told again."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Let time go by."""
+        self._now += seconds
