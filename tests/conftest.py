@@ -141,6 +141,12 @@ def tiny_card(tiny_models: Path) -> ModelCard:
 
 
 @pytest.fixture(scope="session")
+def tiny_colours() -> np.ndarray:
+    """What the model `tiny` takes for its twenty classes: RGB (20, 3)."""
+    return COLOURS.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five frames of 256x128 in two cities: noisy blocks of the colours of their classes, some void-coloured."""
     root = tmp_path_factory.mktemp("tiny")

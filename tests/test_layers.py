@@ -22,7 +22,7 @@ LAYERS = [
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "page"},  # readers: nouns, never a step
     {"tables"},  # a reader of what the other readers say
-    {"pipeline", "train", "evidence", "material", "workshop", "run", "plan", "results"},  # the order of steps
+    {"pipeline", "train", "evidence", "material", "workshop", "run", "plan", "results", "demo"},  # the order of steps
     {"training"},  # the rim of one verb
     {"plugin", "__main__"},  # the rim
 ]

@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from roadworthy.__main__ import main
+
+PHOTOGRAPH = "frame.png"
 
 
 @pytest.fixture
@@ -93,6 +96,20 @@ def test_export_writes_graph_and_ledger(run, tiny_data, tmp_path):
     assert (tmp_path / "tiny.ledger.json").is_file()
 
 
+def test_demo_prints_where_the_picture_is_and_what_it_shows(run, tiny_data, tmp_path):
+    """The path alone on the first line, the classes with their shares on the second."""
+    frame = next(tiny_data.rglob("*_leftImg8bit.png"))
+    status, out, err = run("demo", "tiny", frame, tmp_path / "new" / "seen.png")
+    path, shares = out.splitlines()
+
+    assert 0 == status
+    assert "untrained" not in err
+    assert str(tmp_path / "new" / "seen.png") == path
+    assert re.match(r"(\w[\w ]+ (\d+\.\d|<0\.1)%(, )?)+, unlabelled \(void\) \d\.\d%$", shares)
+    with Image.open(path) as picture:
+        assert (2 * 256 + 3 * 16) == picture.width
+
+
 def test_doctor_says_what_is_missing(run):
     """A line for every chip."""
     status, out, _ = run("doctor")
@@ -122,18 +139,28 @@ def test_doctor_says_what_is_missing(run):
             "--convention mean: there is no such convention; known: card",
         ),
         (["score", "tiny", ".", "--order", "nofile"], 2, "nofile: No such file or directory"),
+        (["demo", "tiny", "none.jpg", "out.png"], 2, "none.jpg: cannot be read (No such file or directory)"),
+        (["demo", "tiny", __file__, "out.png"], 2, "test_main.py: is no JPEG or PNG, or is damaged"),
+        (["demo", "tiny", PHOTOGRAPH, "out.gif"], 2, "out.gif: the picture's name must end in .png, .jpg or .jpeg"),
+        (["demo", "tiny", PHOTOGRAPH, f"{__file__}/out.png"], 2, "out.png: the picture cannot be written here ("),
+        (["demo", "tiny", PHOTOGRAPH, PHOTOGRAPH], 2, "frame.png: is the photograph itself"),
+        (["demo", "tiny", PHOTOGRAPH, "out.png", "--weights", "none.pth"], 2, "none.pth: there is no such file"),
+        (["demo", "tiny", PHOTOGRAPH, "out.png", "--soc", "Ascend310P3"], 4, "Ascend310P3 cannot run here: "),
         (["train", "tiny", "--data", "nowhere"], 2, "nowhere: no photographs"),
         (["tables", "--check", "--readme", "none.md"], 2, "none.md: there is no such file"),
     ],
 )
-def test_bad_input_is_told_in_one_sentence(run, tiny_data, arguments, status, told):
-    """Exit status 2, or 4 for a chip that is not there; nothing on stdout, no traceback."""
+def test_bad_input_is_told_in_one_sentence(run, tiny_data, tmp_path, monkeypatch, arguments, status, told):
+    """Exit status 2, or 4 for a chip that is not there; nothing on stdout, no traceback, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (128, 64)).save(PHOTOGRAPH)
     data = ["--data", tiny_data] if arguments[0] in ("evaluate", "score") and "--data" not in arguments else []
     found, out, err = run(*arguments, *data)
 
     assert (status, "") == (found, out)
     assert told in err
     assert 1 == len(err.strip().splitlines())
+    assert [PHOTOGRAPH] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_sample_refuses_a_folder_in_use(run, tmp_path):

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from roadworthy.record import UNTRAINED
 from roadworthy.runtimes import devices, om
 
 if TYPE_CHECKING:
-    from roadworthy.pipeline import Progress as Callback
+    from roadworthy.pipeline import Progress as Shown
     from roadworthy.workshop import Share
 
 USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
@@ -122,17 +122,13 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
     from roadworthy.run import Run  # noqa: PLC0415
     from roadworthy.workshop import Manner  # noqa: PLC0415
 
-    if options.runtime:
-        runtimes.check(options.runtime)
     if options.time_limit <= 0:
         raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
-    soc, why = (options.soc, "") if options.soc else devices.default(options.runtime or "")
-    if why and share.first:
-        print(f"chip: {soc} ({why})", file=sys.stderr)
-    case = Case(_card(options), chips.find(soc), options.batch, options.runtime or "")
+    tell = _tell if share.first else lambda _: None
+    case = _case(options, options.batch, tell)
     names = pipeline.conventions(case.card, options.convention)
     with _progress("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
-        manner = Manner(options.device, options.time_limit, progress=progress, share=share)
+        manner = Manner(options.device, options.time_limit, tell, progress, share=share)
         out = (options.out or cache.run_folder()) if share.first else Path(other)
         run = Run(out, options.data, options.weights, manner)
         found = run.accuracy(case)[0]
@@ -161,6 +157,19 @@ def export(options: argparse.Namespace) -> None:
         changed = "no value changed" if entry.before == entry.after else "values changed"
         print(f"  {changed}: sha256 {entry.before} -> {entry.after}")
         print(f"  on {entry.frames} frames: {entry.agreement:.4%} of pixels agree, mIoU {entry.miou_delta:+.6f}")
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Draw the class map of a photograph over it, beside the photograph, with a legend."""
+    from roadworthy import demo as painter  # noqa: PLC0415
+    from roadworthy.workshop import Manner  # noqa: PLC0415
+
+    case = _case(options, 1, _tell)
+    with _progress("photograph") as progress:
+        manner = Manner(options.device, tell=_tell, progress=progress)
+        found = painter.show(case, options.image, options.out, options.weights, manner)
+    print(options.out)
+    print(", ".join(painter.words(found)))
 
 
 def train(options: argparse.Namespace) -> int:
@@ -229,10 +238,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add = verb(evaluate).add_argument
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="Cityscapes folder (default: the sample data)")
-    add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
-    add("--soc", metavar="CHIP", help="exact name (default: what the machine has)")
-    add("--runtime", metavar="NAME", help="how the chip is run, such as ais_bench (by files) or eager (torch)")
-    add("--device", type=int, metavar="N", help="number of the device (default: the first free one of the chip)")
+    _add_chip(add)
     add("--time-limit", type=float, default=900.0, metavar="S", help="seconds of silence (default: 900)")
     add("--batch", type=_positive, default=1, metavar="N", help="frames at a time (default: 1)")
     add("--out", type=Path, metavar="DIR", help="folder of the records")
@@ -243,9 +249,21 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="frames that show what surgery did to class maps")
 
+    add = verb(demo).add_argument
+    add("image", type=Path, metavar="IMAGE", help="a photograph of any size, JPEG or PNG")
+    add("out", type=Path, metavar="OUT.png", help="the picture")
+    _add_chip(add)
+
     training.add_flags(verb(train).add_argument)
     _add_tables(verb(tables, card=False))
     return parser
+
+
+def _add_chip(add: Any) -> None:
+    add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
+    add("--soc", metavar="CHIP", help="exact name (default: what the machine has)")
+    add("--runtime", metavar="NAME", help="how the chip is run, such as ais_bench (by files) or eager (torch)")
+    add("--device", type=int, metavar="N", help="number of the device (default: the first free one of the chip)")
 
 
 def _add_tables(parser: argparse.ArgumentParser) -> None:
@@ -286,6 +304,19 @@ def _card(options: argparse.Namespace) -> ModelCard:
     return found[options.model]
 
 
+def _case(options: argparse.Namespace, batch: int, tell: Callable[[str], None]) -> Case:
+    if options.runtime:
+        runtimes.check(options.runtime)
+    soc, why = (options.soc, "") if options.soc else devices.default(options.runtime or "")
+    if why:
+        tell(f"chip: {soc} ({why})")
+    return Case(_card(options), chips.find(soc), batch, options.runtime or "")
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 def _print_scores(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({row["convention"]: row for row in rows} if options.convention == "all" else rows[0]))
@@ -316,7 +347,7 @@ def _bar(*, shown: bool = True) -> Progress:
 
 
 @contextmanager
-def _progress(text: str, *, shown: bool = True) -> Iterator[Callback]:
+def _progress(text: str, *, shown: bool = True) -> Iterator[Shown]:
     with _bar(shown=shown) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

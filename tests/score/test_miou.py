@@ -244,3 +244,11 @@ def test_labels_brought_down_in_another_way_are_noticed(cityscapes9, generator, 
     made = tallies("erfnet", cityscapes9, generator, tmp_path, shrink)
 
     assert abs(golden["erfnet"]["miou"] - miou.dataset(np.stack(list(made.values()))).miou) > 1e-6
+
+
+def test_every_class_has_a_colour_of_its_own():
+    """Nineteen, none black, which is void's."""
+    assert 19 == len(miou.COLOURS) == len({*miou.COLOURS, (0, 0, 0)} - {(0, 0, 0)})
+    assert {"road": (128, 64, 128), "sky": (70, 130, 180), "bicycle": (119, 11, 32)}.items() <= dict(
+        zip(miou.CLASSES, miou.COLOURS, strict=True)
+    ).items()
