@@ -153,3 +153,18 @@ def test_weights_that_nobody_trained_are_told(tiny_card, tiny_data, tmp_path, mo
     assert ["weights of tiny: untrained; --weights takes tiny.pth"] == told
     assert ["Tiny on cpu (onnxruntime), untrained weights"] == captions
     assert (tmp_path / "b.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_a_picture_made_with_a_stand_in_says_so(tiny_card, tmp_path, monkeypatch):
+    """No chip has seen the photograph; the same tools without a stand-in among them are the chip's."""
+    captions, page = [], demo.page
+    monkeypatch.setattr(demo, "class_map", lambda *_: np.zeros((10, 20), np.uint8))
+    monkeypatch.setattr(demo, "page", lambda *given: captions.append(given[2]) or page(*given))
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
+    case = Case(tiny_card, find("Ascend310P3"), 1)
+    for found in (["atc"], []):
+        monkeypatch.setattr(demo.om, "standins", lambda found=found: found)
+        demo.show(case, tmp_path / "a.png", tmp_path / "b.png", None, Manner())
+
+    weights = "weights tiny.safetensors"
+    assert [f"Tiny on Ascend310P3 ({road}), {weights}" for road in ("standin", "ascend")] == captions
