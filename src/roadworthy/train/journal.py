@@ -16,7 +16,7 @@ LOG = "train.log"
 
 @dataclass(frozen=True)
 class Step:
-    """A step as it is shown; loss, images/s and the share of time spent waiting for crops are those of a window."""
+    """A step as it is shown; loss, images/s, the share of time spent waiting for crops and seconds left are a window's."""
 
     number: int
     last: int
@@ -25,10 +25,12 @@ class Step:
     rate: float = 0.0
     speed: float | None = None
     waited: float = 0.0
+    left: float = 0.0
 
     def __str__(self) -> str:
         loss = "" if self.loss is None else f"  loss {self.loss:.4f}"
-        speed = "" if self.speed is None else f"  {self.speed:.2f} images/s  {self.waited:.0%} waiting for data"
+        left = dt.timedelta(seconds=round(self.left))
+        speed = "" if self.speed is None else f"  {self.speed:.2f} images/s  {self.waited:.0%} waiting  {left} left"
         return f"epoch {self.epoch}  step {self.number}/{self.last}{loss}  rate {self.rate:.2e}{speed}"
 
 

@@ -201,8 +201,9 @@ class Loop:
         images = len(losses) * self.plan.global_batch
         self.history.windows.append([self.step, images, seconds, window.waited, float(window.warm)])
         if self.journal:
-            mean, speed = sum(losses) / len(losses), images / seconds
-            self.journal.step(Step(self.step, total, epoch, mean, window.rates[-1], speed, window.waited / seconds))
+            mean, left = sum(losses) / len(losses), (total - self.step) * seconds / len(losses)
+            figures = (mean, window.rates[-1], images / seconds, window.waited / seconds, left)
+            self.journal.step(Step(self.step, total, epoch, *figures))
         return bool(wishes)
 
     def _due(self) -> bool:
