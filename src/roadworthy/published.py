@@ -9,6 +9,7 @@ from typing import Any, Literal
 from roadworthy.record import Record
 
 Figure = float | Literal["oom", "blank"]  # out of memory; a cell that the guide leaves empty
+RESULT = "result"  # the group of training runs that are promised and judged; others are a search for settings
 
 
 @dataclass(frozen=True)
