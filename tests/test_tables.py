@@ -19,6 +19,7 @@ MODELS = cards.find([cards.builtin_models()])
 EVERY = {name: text for card in MODELS.values() for name, text in tables.of_card(card, []).items()}
 EVERY["summary"] = tables.summary(MODELS.values(), [])
 PINS = Path(__file__).parent / "tables"  # of a table that changed on purpose: `roadworthy tables` prints it anew
+MEASURED = PINS / "measured"  # with records of training besides
 SAMPLE = Record(
     model="tiny", soc="cpu", batch=1, metric="miou", value=0.7831, source="sample", runtime="onnxruntime",
     data="sample-v1/24", when="2026-01-01",
@@ -72,7 +73,7 @@ def test_every_table_is_pinned_whole(name):
 
 def test_no_pin_is_of_a_table_that_is_gone():
     """A renamed table takes its file along."""
-    assert {path.stem for path in PINS.iterdir()} == set(EVERY)
+    assert {path.stem for path in PINS.glob("*.md")} == set(EVERY)
 
 
 def test_a_card_without_a_layout_has_one_table_of_throughput(tiny_card):
@@ -117,14 +118,55 @@ def test_a_measured_figure_replaces_the_published_one_of_its_cell(tiny_card):
 def test_a_run_measured_anew_replaces_the_published_one_of_its_group():
     """The guide has a row of that name; a run of the same name in another group is another run."""
     trained = Record(
-        model="icnet", soc="NPU", batch=None, metric="train.miou", value=0.7, source="measured", run="NPU-8p",
-        settings={"group": "result"}, when="2026-01-01",
+        model="icnet", soc="NPU", batch=16, metric="train.miou", value=0.7, source="measured", run="NPU-8p",
+        data="val-0/500", frames=500, settings={"group": "result"}, when="2026-01-01",
     )  # fmt: skip
     elsewhere = replace(trained, value=0.1, settings={"group": "other"})
     rendered = tables.of_card(MODELS["icnet"], [trained, elsewhere])
 
     assert EVERY["icnet.training"].replace("68.1", "70.0") == rendered["icnet.training"]
     assert EVERY["icnet.training-npu"] == rendered["icnet.training-npu"]
+
+
+def trained(**more: object) -> list[Record]:
+    """What a training run on H100s leaves."""
+    row = Record(
+        model="icnet", soc="H100", batch=16, metric="train.miou", value=0.6812, source="measured", data="val-0/500",
+        frames=500, weights="untrained-icnet.safetensors@0", run="H100-8p", devices=8,
+        settings={"group": "result", "batch_size": 16, "lr": 0.1, "loss_scale": 32}, when="2026-01-02",
+    )  # fmt: skip
+    values = {"train.miou": 0.6812, "train.best_miou": 0.685, "train.throughput": 412.345}
+    return [replace(row, **{"metric": metric, "value": value, **more}) for metric, value in values.items()]
+
+
+SEARCH = {"run": "H100-8p lr 0.2", "settings": {"group": "NPU-8p", "batch_size": 16, "lr": 0.2, "loss_scale": 128}}
+
+
+@pytest.mark.parametrize("name", ["icnet.training", "icnet.training-gpu", "icnet.training-npu"])
+def test_measured_training_has_rows_of_its_own(name):
+    """The newest of every run, in the table of its group; one on drawn data or a cpu, and a mIoU of few frames, in none."""
+    few = {"run": "L4-1p", "soc": "L4", "devices": 1, "frames": 9, "when": "2026-01-03"}
+    records = [
+        *trained(),
+        *trained(value=0.1, when="2026-01-01"),
+        *trained(**SEARCH),
+        *trained(**few),
+        *trained(soc="cpu", run="cpu-8p"),
+        *trained(source="sample", run="T4-8p", soc="T4"),
+        *trained(run="A100-8p", soc="A100", value=None, outcome="unstable"),
+    ]
+
+    assert (MEASURED / f"{name}.md").read_text(encoding="utf-8") == tables.of_card(MODELS["icnet"], records)[name]
+
+
+def test_measured_training_changes_nothing_of_inference():
+    """Also of a chip that both know: its batch is of crops, its runs stand in no summary."""
+    records = trained(soc="Ascend310P3", run="Ascend310P3-8p")
+    found = tables.of_card(MODELS["icnet"], records)
+
+    assert EVERY["summary"] == tables.summary(MODELS.values(), records)
+    assert EVERY["icnet.inference"] == found["icnet.inference"]
+    assert EVERY["icnet.training"] != found["icnet.training"]
 
 
 def test_a_cell_that_crashed_last_shows_no_older_figure(tiny_card):

@@ -71,7 +71,7 @@ class Sheet:
 
     def best(self, soc: str) -> int | None:
         """The batch size of a chip's highest throughput; the first that it has figures of where it has no throughput."""
-        own = [r for r in self.known if r.soc == soc]
+        own = [r for r in self.known if r.soc == soc and r.run is None]
         speeds = [r for r in own if r.metric == "throughput" and r.value is not None]
         return max(speeds or own[:1], key=lambda r: r.value or 0).batch if own else None
 

@@ -31,7 +31,8 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     """The newest figure of every cell of a model: what its guide publishes, replaced by what was measured.
 
-    Nothing of the CPU, of a stand-in for a chip, of drawn frames, and no mIoU of other frames than Cityscapes val.
+    Nothing of the CPU, of a stand-in for a chip, of drawn frames, and no mIoU of other frames than Cityscapes val. A
+    training run that the guide has no row of is one more.
     """
     known = [*card.published(), *(r for r in records if r.model == card.key and _counts(r))]
     newest: dict[tuple[Any, ...], Record] = {}
@@ -46,8 +47,10 @@ def _counts(record: Record) -> bool:
         return False
     if record.outcome == "unstable":  # says nothing, and a reference without its best batch would flatter every ratio
         return False
-    scored = record.metric in ("miou", "pooled_miou") and record.outcome == "ok"
-    return not scored or (record.frames == gates.FULL_VAL and not record.untrained)
+    if record.outcome != "ok" or "miou" not in record.metric:
+        return True
+    start = record.metric.startswith("train.")  # weights that nobody trained are where training starts
+    return record.frames == gates.FULL_VAL and (start or not record.untrained)
 
 
 def render_layout(card: ModelCard, layout: Layout, records: Iterable[Record]) -> str:
@@ -92,7 +95,7 @@ def summary(cards: Iterable[ModelCard], records: Sequence[Record]) -> str:
     head = ["model", "chip", "best batch", "images/s", *REFERENCES.values(), "mIoU %", "target %", "verdict"]
     rows, notes = [], ["Ratios are of best batches; mIoU is the lowest of all batch sizes."]
     for card in cards:
-        known = figures(card, records)
+        known = [r for r in figures(card, records) if r.run is None]  # of training there is no row
         rows += [_summary_row(card, soc, known) for soc in _delivered(card, known)]
         if measured := sorted({r.soc for r in known if r.source == "measured"}):
             notes.append(f"{card.key}: measured here on {', '.join(measured)}; the other figures are its guide's.")
