@@ -16,7 +16,7 @@ import pytest
 from roadworthy import card as cards
 from roadworthy import plan
 from roadworthy.card import Sample
-from roadworthy.case import Case
+from roadworthy.case import Case, TrainCase
 from roadworthy.runtimes import ais_bench, aoe, atc
 from roadworthy.schema import load_toml
 from roadworthy.selection import Selection
@@ -176,3 +176,19 @@ def test_the_compiler_takes_the_planned_words(tmp_path, key, chip):
 
     assert f"--soc_version={chip}" in words
     assert f"Value [{key}.onnx] for parameter [--model] is invalid. Reason: there is no such file" in done.stdout
+
+
+def test_training_runs_nothing_and_is_planned_by_its_records():
+    """Of the run that is judged: what it says, whose it is, and when it ended."""
+    card = cards.find([cards.builtin_models()])["icnet"]
+    lost = replace(
+        card.published()[-1], metric="train.throughput", value=None, outcome="oom", source="measured", soc="NPU",
+        devices=8, run="NPU-8p", when="2026-01-01",
+    )  # fmt: skip
+
+    assert ["train.miou 0.681 of NPU-8p, published", "train.throughput 83 of NPU-8p, published"] == plan.of_training(
+        TrainCase(card, find("NPU"), 8), card.published()
+    )
+    assert ["train.throughput oom of NPU-8p, measured 2026-01-01"] == plan.of_training(
+        TrainCase(card, find("NPU"), 8), [*card.published(), lost]
+    )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import safetensors.torch
 import torch  # here, since pytester forgets what a test imports, and torch cannot be imported twice
 
 from roadworthy import record
+from roadworthy.record import Record
 
 ROOT = Path(__file__).parents[1]
 
@@ -318,6 +320,110 @@ def test_an_interrupted_run_keeps_what_was_measured(pytester, tiny_models, tiny_
     assert 2 == running.returncode, output
     assert 4 == len(record.read(records))
     assert "tiny-bs1-cpu  accuracy passed" in output
+
+
+TRAINED = Record(
+    model="icnet", soc="H100", batch=16, metric="train.miou", value=0.68, source="measured", data="val-0/500", frames=500,
+    run="H100-8p", devices=8, settings={"group": "result"}, when="2026-01-01", samples="samples/H100-8p.npz",
+)  # fmt: skip
+
+
+@pytest.fixture
+def trained(tmp_path) -> Path:
+    """The folder of training on an H100, on 8 devices and on 1."""
+    speed = replace(TRAINED, metric="train.throughput", value=830.0)
+    alone = replace(speed, devices=1, run="H100-1p", batch=7, value=110.0, samples=None)
+    record.append(tmp_path / "trained" / "records.jsonl", [TRAINED, speed, alone])
+    (tmp_path / "trained" / "samples").mkdir()
+    (tmp_path / "trained" / "samples" / "H100-8p.npz").write_bytes(b"losses")
+    return tmp_path / "trained"
+
+
+def test_the_guides_training_is_judged_with_its_other_figures(suite):
+    """Scaling above linear fails on both chips; what is not published is unjudged."""
+    result = suite("--published", "-k", "icnet and (1p or 8p)", data=None, models=False)
+
+    assert 1 == result.ret
+    result.assert_outcomes(passed=4, failed=2, skipped=2)
+    result.stdout.fnmatch_lines(
+        [
+            "judging GPU, NPU by the figures that the guides publish",
+            "icnet-8p-GPU         training accuracy passed: observed mIoU 0.683000, required >= 0.677160; *",
+            "icnet-1p-NPU         training accuracy unjudged: *there is no mIoU of NPU-1p",
+            "icnet-8p-NPU         training accuracy passed: observed mIoU 0.681000, *",
+            "icnet-8p-NPU-vs-GPU  training against GPU passed: observed 0.997 x mIoU and 1.000 x images/s, *",
+            "icnet-8p-NPU         scaling failed: observed 1.116 of linear, *batch 16 a device against 7*",
+        ]
+    )
+
+
+def test_measured_training_is_judged_without_chip_data_and_weights(suite, trained):
+    """--trained names its folder; what is asked for by --soc need not be there, nor what is wrong for a run."""
+    options = ["--trained", str(trained), "--soc", "H100", "--weights", "none.pth", "-k", "test_training"]
+    result = suite(*options, data=Path("nowhere"), models=False)
+
+    assert 0 == result.ret, result.stderr.str()
+    result.assert_outcomes(passed=3, skipped=2)
+    result.stdout.fnmatch_lines(
+        [
+            f"judging training on H100 by the records in {trained}",
+            "versions: *",
+            "icnet-8p-H100         training accuracy passed: observed mIoU 0.680000, *",
+            "icnet-1p-H100-vs-GPU  training against GPU passed: *",
+            "icnet-8p-H100         scaling unjudged: observed 0.943 of linear; *",
+        ]
+    )
+
+
+def test_a_dry_run_shows_the_records_of_training(suite, trained):
+    """Nothing is judged."""
+    result = suite("--trained", str(trained), "--dry-run", "-k", "test_training", data=None, models=False)
+
+    assert 0 == result.ret
+    result.stdout.fnmatch_lines(
+        [
+            "icnet-8p-H100:",
+            "  train.miou 0.68 of H100-8p, measured 2026-01-01",
+            "  train.throughput 830 of H100-8p, measured 2026-01-01",
+            "icnet-1p-H100:",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*verdicts*")
+
+
+def test_training_is_committed_once_and_judged_from_then_on(suite, pytester, trained):
+    """With its samples, only if it passed, and only what was judged."""
+    only = ["-k", "test_training and 8p"]
+    suite("--trained", str(trained), "--update-records", *only, data=None, models=False)
+    again = suite("--trained", str(trained), "--update-records", *only, data=None, models=False)
+    rows = record.read(pytester.path / "reports" / "records" / "icnet.jsonl")
+    later = suite("-k", "test_training", data=None, models=False)
+
+    again.stdout.fnmatch_lines(["records added to *records"])
+    assert ["train.miou", "train.throughput"] == [r.metric for r in rows]
+    assert b"losses" == (pytester.path / "reports" / "records" / "samples" / "H100-8p.npz").read_bytes()
+    later.stdout.fnmatch_lines(
+        ["judging training on H100 by the records in *reports/records", "icnet-8p-H100 * passed:*"]
+    )
+
+    record.append(trained / "records.jsonl", [replace(TRAINED, value=0.1, when="2026-01-02")])
+    failed = suite("--trained", str(trained), "--update-records", *only, data=None, models=False)
+
+    assert 1 == failed.ret
+    failed.stdout.fnmatch_lines(["records not added: only a run that passed *"])
+    assert rows == record.read(pytester.path / "reports" / "records" / "icnet.jsonl")
+
+
+@pytest.mark.parametrize("content", [None, "{}\n"])
+def test_a_broken_folder_of_training_ends_the_run_with_status_4(suite, tmp_path, content):
+    """One sentence that names the file."""
+    if content is not None:
+        (tmp_path / "records.jsonl").write_text(content)
+    result = suite("--trained", str(tmp_path), data=None, models=False)
+
+    assert 4 == result.ret
+    assert f"{tmp_path}/records.jsonl:" in result.stderr.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
 def test_other_peoples_tests_keep_their_own_case_fixture(pytester):

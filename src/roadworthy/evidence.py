@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,14 @@ from roadworthy.problem import Problem
 from roadworthy.record import Record
 
 PACKAGES = ("torch", "onnx", "onnxslim", "onnxruntime", "numpy", "pillow", "imagecodecs")
+
+
+@dataclass
+class Kept:
+    """Records, and the folder that their samples lie in."""
+
+    records: list[Record]
+    out: Path | None
 
 
 class Evidence(Protocol):
@@ -72,7 +81,7 @@ def environment(threads: int | None = None) -> dict[str, str]:
     return {**here, **versions, **({"threads": str(threads)} if threads else {})}
 
 
-def commit(evidence: Evidence, folder: Path) -> None:
+def commit(evidence: Evidence | Kept, folder: Path) -> None:
     """Add a run's records, with their samples, to the committed ones: `<model>.jsonl` and `samples/`.
 
     Records of stand-ins are left out. Raises Problem naming the file that could not be written; records already there are kept.

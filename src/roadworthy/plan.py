@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
-from roadworthy import runtimes
-from roadworthy.case import Case
+from roadworthy import runtimes, trained
+from roadworthy.case import Case, TrainCase
 from roadworthy.data.cityscapes import is_drawn
+from roadworthy.record import Record
 
 
 def lines(case: Case, data: str, weights: Path | None, device: int | None = None) -> list[str]:
@@ -36,3 +38,11 @@ def lines(case: Case, data: str, weights: Path | None, device: int | None = None
     judged += [] if device is None else ["--device", str(device)]
     told.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
     return told
+
+
+def of_training(case: TrainCase, records: Iterable[Record]) -> list[str]:
+    """The records that judge a case of training; nothing runs for them."""
+    return [
+        f"{r.metric} {r.outcome if r.value is None else f'{r.value:.6g}'} of {r.run}, {r.source} {r.when or ''}".rstrip()
+        for r in trained.figures(case, records).values()
+    ]

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from roadworthy import __version__, fingerprint, record, runtimes
 from roadworthy import card as cards
-from roadworthy.case import Case
+from roadworthy import header, record, runtimes
+from roadworthy.case import Case, TrainCase
 from roadworthy.data import cityscapes
 from roadworthy.gates import Verdict
 from roadworthy.problem import Problem, Unavailable
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from roadworthy.evidence import Evidence
 
 MARKER = (
-    "roadworthy(cases, measured=False): one test per case: `all`, `batched` (compared with batch 1), `per_chip`, or "
-    "`ratios` (per delivered chip and chip to compare with, as `case`, `other`, `required`); "
+    "roadworthy(cases, measured=False): one test per case: `all`, `batched` (compared with batch 1), `per_chip`, "
+    "`ratios` (per delivered chip and chip to compare with, as `case`, `other`, `required`), of training `training`, "
+    "`training_ratios` (as `ratios`) or `scaled` (on several devices); "
     "a measured one needs a run and is left out with --published"
 )
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
@@ -42,7 +42,7 @@ class State:
 
     selection: Selection
     asked: bool = False  # whether a suite asks for cases, be there any or not
-    ours: dict[str, Case] = field(default_factory=dict)  # by test id
+    ours: dict[str, Case | TrainCase] = field(default_factory=dict)  # by test id
     judged: int = 0
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)  # with the cell that each is about
     evidence: Evidence | None = None
@@ -51,9 +51,14 @@ class State:
     added: bool = False
 
     @property
-    def models(self) -> list[cards.ModelCard]:
-        """The cards of the cases that are left after `-k`."""
-        return list({case.card.key: case.card for case in self.ours.values()}.values())
+    def cells(self) -> list[Case]:
+        """The cases that run, of those that are left after `-k`."""
+        return [case for case in self.ours.values() if isinstance(case, Case)]
+
+    @property
+    def trainings(self) -> list[TrainCase]:
+        """The cases of training, of those that are left after `-k`."""
+        return [case for case in self.ours.values() if isinstance(case, TrainCase)]
 
 
 KEY = pytest.StashKey[State]()
@@ -84,6 +89,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--time-limit", type=float, default=900.0, metavar="S", help="seconds a case may be silent (default: 900)")
     add("--dry-run", action="store_true", help="show what every case would run, run nothing")
     add("--update-records", action="store_true", help="add this run's records to reports/records/")
+    add(
+        "--trained", action="append", type=Path, metavar="DIR", help="judge the training run in this folder, repeatable"
+    )
     add("--models", action="append", type=Path, metavar="DIR", help="one more folder of model cards, repeatable")
     add("--out", type=Path, metavar="DIR", help="folder for this run's records (default: in the user's cache)")
 
@@ -92,7 +100,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse wrong options before anything is collected."""
     config.addinivalue_line("markers", MARKER)
     option = config.option
-    if option.soc or option.models or option.batch or option.published or option.profile or option.runtime:
+    given = (option.soc, option.models, option.batch, option.published, option.profile, option.runtime, option.trained)
+    if any(given):
         _state(config)
 
 
@@ -101,19 +110,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("roadworthy")
     if marker is not None:
         try:
-            selection = _state(metafunc.config).selection
-        except pytest.UsageError as error:  # a broken card: told when collection is over, once
-            metafunc.config.stash[BROKEN] = error
-            selection = Selection((), ())
-        if marker.args[0] == "ratios":
-            cells = [
-                pytest.param(case, other, required, id=f"{case.card.key}-{case.soc.name}-vs-{other}")
-                for case, other, required in selection.ratios()
-            ]
-            metafunc.parametrize(("case", "other", "required"), cells)
+            arguments, cells = _state(metafunc.config).selection.cells(marker.args[0])
+        except (pytest.UsageError, Problem) as error:  # a broken card: told when collection is over, once
+            metafunc.config.stash[BROKEN] = pytest.UsageError(str(error))
             return
-        cases = {"all": list(selection.cases), "batched": selection.batched(), "per_chip": selection.per_chip()}
-        metafunc.parametrize("case", [pytest.param(case, id=case.id) for case in cases[marker.args[0]]])
+        metafunc.parametrize(arguments, [pytest.param(*values, id=name) for name, values in cells])
 
 
 @pytest.hookimpl(trylast=True)  # after -k and -m
@@ -129,7 +130,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         state = _state(config)
         state.asked = True
         case = item.callspec.params.get("case") if isinstance(item, pytest.Function) else None
-        if not isinstance(case, Case) or (config.option.published and marker.kwargs.get("measured")):
+        if not isinstance(case, Case | TrainCase) or (config.option.published and marker.kwargs.get("measured")):
             out.append(item)  # pytest puts a mark of its own where there are no cases
         else:
             state.ours[item.nodeid] = case
@@ -142,20 +143,15 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     state = config.stash.get(KEY, None)
     if state is None or not state.ours:
         return []
-    socs = ", ".join(dict.fromkeys(case.soc.name for case in state.ours.values()))
-    packages = ", ".join(f"{p} {metadata.version(p)}" for p in ("torch", "onnx", "onnxruntime"))
-    versions = f"versions: roadworthy {__version__}, {packages}"
-    rule = f", by the profile {config.option.profile}" if config.option.profile else ""
-    if config.option.published:
-        return [f"judging {socs} by the figures that the guides publish{rule}", versions]
+    option, runs = config.option, state.selection.runs
+    rule = f", by the profile {option.profile}" if option.profile else ""
+    if option.published:
+        return [*header.published(list(state.ours.values()), rule), header.versions()]
     try:
-        weights = [_weights_line(card, config.option.weights) for card in state.models]
-        sizes = [line for card in state.models for line in _size_lines(card, config.option.data)]
-        socs += f" ({state.default})" if state.default else ""
-        judging = f"judging {socs} on {_data_line(config.option.data)}{rule}"
-        return [judging, *_standin_lines(state), *sizes, *weights, versions]
+        running = header.running(state.cells, option.data, option.weights, state.default, rule)
     except Problem as problem:
         raise pytest.UsageError(str(problem)) from None
+    return [*running, *header.trained(state.trainings, [f for f, rows in runs.items() if rows]), header.versions()]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -231,8 +227,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if exitstatus == pytest.ExitCode.OK and not state.judged:
         session.exitstatus = NOTHING_JUDGED
-    elif option.update_records and state.evidence:
-        state.lost = _commit(state.evidence, _records_folder(session.config), passed=exitstatus == pytest.ExitCode.OK)
+    elif option.update_records and (state.evidence or option.trained):
+        state.lost = _commit(session.config, state, passed=exitstatus == pytest.ExitCode.OK)
         state.added = state.lost is None
         if state.lost and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -247,10 +243,10 @@ def run(pytestconfig: pytest.Config) -> Evidence:
 @pytest.fixture
 def judge(
     request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Callable[[Case, Verdict], None]:
+) -> Callable[[Case | TrainCase, Verdict], None]:
     """Turn a verdict into the test's outcome: passed, failed, or skipped with its reason where it is unjudged."""
 
-    def decide(case: Case, verdict: Verdict) -> None:
+    def decide(case: Case | TrainCase, verdict: Verdict) -> None:
         cell = request.node.callspec.id if hasattr(request.node, "callspec") else case.id
         _state(request.config).verdicts.append((cell, verdict))
         record_property("observed", verdict.observed)
@@ -267,6 +263,12 @@ def judge(
 def committed(pytestconfig: pytest.Config) -> list[Record]:
     """The records in reports/records/."""
     return record.read_folder(_records_folder(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def training(pytestconfig: pytest.Config) -> list[Record]:
+    """The records that training is judged by: the guides', then those that were measured, oldest first."""
+    return _state(pytestconfig).selection.training_records()
 
 
 def _state(config: pytest.Config) -> State:
@@ -287,6 +289,8 @@ def _state(config: pytest.Config) -> State:
                 profile=option.profile,
                 runtime=option.runtime or "",
                 default=default,
+                trained=option.trained or [],
+                committed=_records_folder(config),
             )
             if selection.profile and not selection.ratios():
                 raise Problem(
@@ -315,27 +319,34 @@ def _evidence(config: pytest.Config) -> Evidence:
 
 def _check_before(config: pytest.Config, state: State) -> None:
     for name in state.selection.named:
-        reasons = [runtimes.missing(case) for case in state.ours.values() if case.soc.name == name]
+        reasons = [runtimes.missing(case) for case in state.cells if case.soc.name == name]
         if reasons and all(reasons):
             raise Problem(
                 f"{name} is not there: {reasons[0]}; go on with --published (judge the guides' figures), "
                 "--dry-run (show the commands) or another chip (--soc cpu)"
             )
     if config.option.device is not None:
-        for soc in {case.soc for case in state.ours.values()}:
+        for soc in {case.soc for case in state.cells}:
             devices.of_soc(soc, config.option.device)
     record.read_folder(_records_folder(config))  # a line that is no record is told before an hour of work
-    _evidence(config).check(state.ours.values())
+    if state.cells:
+        _evidence(config).check(state.cells)
 
 
-def _commit(found: Evidence, folder: Path, *, passed: bool) -> str | None:
-    """Add the records of a run that passed; says why not, or None."""
+def _commit(config: pytest.Config, state: State, *, passed: bool) -> str | None:
+    """Add the records of a run that passed, and those of the training runs that it judged; says why not, or None."""
     from roadworthy import evidence  # noqa: PLC0415  see the module's docstring
 
+    folder = _records_folder(config)
     if not passed:
         return "only a run that passed becomes what later runs are compared with"
     try:
-        evidence.commit(found, folder)
+        known = record.read_folder(folder)
+        for run in config.option.trained or []:
+            fresh = [row for row in state.selection.of_run(run, state.trainings) if row not in known]
+            evidence.commit(evidence.Kept(fresh, run), folder)
+        if state.evidence:
+            evidence.commit(state.evidence, folder)
     except Problem as problem:
         return str(problem)
     return None
@@ -345,9 +356,14 @@ def _print_plans(config: pytest.Config, state: State) -> None:
     from roadworthy import plan  # noqa: PLC0415  see the module's docstring
 
     terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    for case in {case.id: case for case in state.ours.values()}.values():
-        terminal.write_line(f"{case.id}:")
-        for line in plan.lines(case, config.option.data, config.option.weights, config.option.device):
+    option, told = config.option, {}
+    for case in state.cells:
+        told[case.id] = plan.lines(case, option.data, option.weights, option.device)
+    for trained in state.trainings:
+        told[trained.id] = plan.of_training(trained, state.selection.training_records())
+    for name, lines in told.items():
+        terminal.write_line(f"{name}:")
+        for line in lines:
             terminal.write_line(f"  {line}")
 
 
@@ -363,41 +379,6 @@ def _teller(config: pytest.Config) -> Callable[[str], None]:
             terminal.flush()
 
     return tell
-
-
-def _data_line(data: str) -> str:
-    if data == cityscapes.SAMPLE:
-        return f"sample data ({cityscapes.SAMPLE_FRAMES['val']} drawn frames, made on first use)"
-    dataset = cityscapes.open_dataset(Path(data))
-    return f"{data} ({len(dataset)} frames{', drawn by roadworthy' if dataset.origin else ''})"
-
-
-def _standin_lines(state: State) -> list[str]:
-    """A run with tools for tests says nothing of a chip."""
-    if not any(case.soc.vendor == "huawei" for case in state.ours.values()):
-        return []
-    from roadworthy.runtimes import om  # noqa: PLC0415  see the module's docstring
-
-    return [f"stand-ins for tests take part, so no figure is a chip's: {', '.join(om.standins())}"] * bool(
-        om.standins()
-    )
-
-
-def _size_lines(card: cards.ModelCard, data: str) -> list[str]:
-    """How a large network is judged on drawn frames."""
-    if not cityscapes.is_drawn(data) or card.sample is None or not card.sample.size:
-        return []
-    height, width = card.sample.size
-    return [f"{card.key}: the first {card.sample.frames} of these frames, at {height}x{width}"]
-
-
-def _weights_line(card: cards.ModelCard, given: Path | None) -> str:
-    path = given or card.own_weights
-    if path is None:
-        return f"weights of {card.key}: untrained, made from the parameters' names (--weights takes {card.weights})"
-    if not path.is_file():
-        raise Problem(f"{path}: there is no such file; --weights takes a checkpoint (.pth or .safetensors)")
-    return f"weights of {card.key}: {path} ({fingerprint.of_file(path)})"
 
 
 def _records_folder(config: pytest.Config) -> Path:
