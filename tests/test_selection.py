@@ -98,6 +98,18 @@ def test_published_training_is_that_of_the_guides_results():
         assert [] == trained(Selection.of([cards.builtin_models()], *chosen, published=True))
 
 
+def test_a_search_of_the_guide_is_no_cell(tmp_path):
+    """Settings that were tried promise nothing."""
+    text = (cards.builtin_models() / "icnet" / "card.toml").read_text(encoding="utf-8")
+    row = '[[published.training]]\nname = "NPU-4p lr 1"\ngroup = "NPU-4p"\nchip = "NPU"\ndevices = 4\nmiou = 60.0\n'
+    (tmp_path / "icnet").mkdir()
+    (tmp_path / "icnet" / "card.toml").write_text(
+        text.replace("[[published.training]]", row + "[[published.training]]", 1)
+    )
+
+    assert "icnet-4p-NPU" not in trained(Selection.of([tmp_path], [], [], published=True))
+
+
 def test_measured_training_is_that_of_the_folders_named(tmp_path):
     """The guide's figures are what it is compared with; processes of a cpu are compared with no chip."""
     folder = kept(tmp_path / "out", TRAINED, ALONE, replace(TRAINED, soc="cpu"), replace(TRAINED, metric="miou"))

@@ -56,6 +56,14 @@ def test_rows_of_batches_end_with_each_chips_own_best(tiny_card):
     ] == found
 
 
+def test_the_crops_of_a_training_run_are_no_batch_size(tiny_card):
+    """A chip without throughput stands at the size that it has a mIoU of, whatever was trained on it before."""
+    row = Layout("t", "chips", (BATCH, Column("mIoU", "miou", as_="{:g}")), chips={"T4": "T4"})
+    run = figure("T4", 16, 0.9, "train.miou", run="T4-8p", devices=8)
+
+    assert [["2", "70"]] == texts(tiny_card, row, [run, *KNOWN])
+
+
 def test_batches_may_be_listed(tiny_card):
     """Those, whatever there are figures of; the best row is of all."""
     layout = Layout("t", "batches", (BATCH, Column("P3", "throughput", P3, "{:g}")), batches=(1, 2), best="best")

@@ -119,6 +119,9 @@ def test_the_newest_run_by_the_recipe_is_judged_and_no_other():
     assert {"train.miou": MIOU} == trained.figures(case(), [*GUIDE, *older, MIOU, search])
     assert {"train.miou": search} == trained.figures(case(), [*GUIDE, search])
     assert {"train.miou", "train.throughput"} == trained.figures(case("NPU"), GUIDE).keys()
+    assert {"train.miou": replace(search, soc="NPU")} == trained.figures(
+        case("NPU"), [*GUIDE, replace(search, soc="NPU")]
+    )
     assert {} == trained.figures(case("H100", 4), [*GUIDE, MIOU])
 
 
@@ -202,9 +205,11 @@ def test_a_measured_reference_comes_before_the_guides():
     theirs = [replace(r, soc="GPU", run="GPU-8p", value=r.value / 2) for r in own]
     search = [replace(r, value=10.0, settings=SEARCH) for r in theirs]
     verdict = trained.against(case(), "GPU", 0.99, [*GUIDE, *own, *theirs, *search])
+    guides = trained.against(case(), "GPU", 0.99, [*GUIDE, MIOU, SPEED, *search])
 
     assert ("passed", "2.000 x mIoU and 2.000 x images/s") == (verdict.outcome, verdict.observed)
     assert "does not name" not in verdict.because
+    assert "mIoU 0.6800 over 0.6830" in guides.because
 
 
 def test_unlike_work_is_said():
