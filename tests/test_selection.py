@@ -125,8 +125,13 @@ def test_measured_training_is_that_of_the_folders_named(tmp_path):
 
 
 def test_a_folder_named_replaces_committed_runs_of_its_cells(tmp_path):
-    """However old it is; of committed runs the newest stands last, and those of unknown models or chips are left out."""
-    other = [replace(TRAINED, model="gone"), replace(TRAINED, soc="Gone1"), replace(TRAINED, devices=None)]
+    """However old it is; of committed runs the newest stands last, and of drawn data or unknown models none."""
+    other = [
+        replace(TRAINED, model="gone"),
+        replace(TRAINED, soc="Gone1"),
+        replace(TRAINED, devices=None),
+        replace(TRAINED, devices=2, source="sample"),
+    ]
     newer, older = (replace(ALONE, when=f"{year}-01-01") for year in (2028, 2027))
     committed = kept(tmp_path / "records", newer, replace(TRAINED, when="2029-01-01"), older, *other)
     run = kept(tmp_path / "run", TRAINED)

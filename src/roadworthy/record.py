@@ -55,7 +55,7 @@ class Record:
 
     model: str
     soc: str
-    batch: int | None  # None: the source says it for all batch sizes
+    batch: int | None  # None: the source says it for all batch sizes; of training: crops a device
     metric: str
     value: float | None
     outcome: Outcome = "ok"
@@ -66,7 +66,7 @@ class Record:
     data: str | None = None  # data set and its digest
     frames: int | None = None
     weights: str | None = None  # file name and its digest
-    when: str | None = None  # ISO 8601, UTC
+    when: str | None = None  # ISO 8601, UTC; of training one for all records of a run
     environment: Mapping[str, str] = field(default_factory=dict)
     samples: str | None = None  # file beside the records: per-frame matrices or latencies
     detail: str | None = None  # the reason where there is no value

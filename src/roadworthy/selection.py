@@ -186,7 +186,8 @@ def _runs(
     cells = {_cell(r) for _, rows in named for r in rows}
     runs = {}
     if committed is not None:
-        kept = [r for r in record.read_folder(committed) if _is_training(r) and r.soc in chips.socs()]
+        kept = [r for r in record.read_folder(committed) if _is_training(r) and r.source == "measured"]
+        kept = [r for r in kept if r.soc in chips.socs()]
         runs[committed] = tuple(sorted((r for r in kept if _cell(r) not in cells), key=lambda r: r.when or ""))
     return {**runs, **dict(named)}
 
