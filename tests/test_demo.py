@@ -12,8 +12,9 @@ from roadworthy import demo, pipeline, worker
 from roadworthy.case import Case
 from roadworthy.data import photograph
 from roadworthy.problem import Problem
-from roadworthy.run import Manner, Run
+from roadworthy.run import Run
 from roadworthy.soc import find
+from roadworthy.workshop import Manner
 
 ROAD, VEGETATION, SKY, CAR, VOID = 0, 8, 10, 13, 19
 PAINTS = {ROAD: (128, 64, 128), VEGETATION: (107, 142, 35), SKY: (70, 130, 180), CAR: (0, 0, 142), VOID: (0, 0, 0)}

@@ -17,10 +17,11 @@ from roadworthy.case import Case
 from roadworthy.data import cityscapes, photograph, sample
 from roadworthy.problem import Problem
 from roadworthy.record import STANDIN, UNTRAINED
-from roadworthy.run import Manner, Run
+from roadworthy.run import Run
 from roadworthy.runtimes import om
 from roadworthy.score.miou import CLASSES, COLOURS
 from roadworthy.score.postprocess import VOID
+from roadworthy.workshop import Manner
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 NAMES = (*CLASSES, "unlabelled (void)")

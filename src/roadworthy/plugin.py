@@ -306,13 +306,13 @@ def _evidence(config: pytest.Config) -> Evidence:
     state = _state(config)
     if state.evidence is not None:
         return state.evidence
-    from roadworthy import cache, evidence, run  # noqa: PLC0415  see the module's docstring
+    from roadworthy import cache, evidence, run, workshop  # noqa: PLC0415  see the module's docstring
 
     option = config.option
     if option.published:
         state.evidence = evidence.Published()
     else:
-        manner = run.Manner(option.device, option.time_limit, _teller(config))
+        manner = workshop.Manner(option.device, option.time_limit, _teller(config))
         state.evidence = run.Run(option.out or cache.run_folder(), option.data, option.weights, manner)
     return state.evidence
 

@@ -25,8 +25,6 @@ from roadworthy.record import STANDIN, UNTRAINED, Record
 from roadworthy.score import miou
 from roadworthy.workshop import Manner, Workshop
 
-__all__ = ["Manner", "Run"]  # one is made in the other
-
 PARITY = "onnxruntime"  # what graphs are compared with torch on, whatever the chip
 SAMPLES = 10  # below, a tool told a mean and no distribution
 
