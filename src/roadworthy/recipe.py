@@ -67,10 +67,16 @@ class Training:
             raise ValueError(f"crop is {list(self.crop)}; it must be [height, width]")
         if len(self.scales) != 2 or not 0 < self.scales[0] <= self.scales[1]:
             raise ValueError(f"scales is {list(self.scales)}; it must be [lowest, highest]")
-        if not 0 <= self.blur <= 1:
-            raise ValueError(f"blur is {self.blur}; it must be a share of the crops, from 0 to 1")
-        if self.loss_scale is not None and self.loss_scale <= 0:
-            raise ValueError(f"loss_scale is {self.loss_scale}; it must be above 0")
+        for key, (right, words) in {
+            "blur": (0 <= self.blur <= 1, "a share of the crops, from 0 to 1"),
+            "momentum": (0 <= self.momentum < 1, "0 or more and below 1"),
+            "decay": (self.decay >= 0, "0 or more"),
+            "warmup": (self.warmup >= 0, "0 or more"),
+            "loss_scale": (self.loss_scale is None or self.loss_scale > 0, "above 0"),
+            "class_weights": (self.class_weights is None or self.class_weights > 1, "above 1: 1/ln of it is a weight"),
+        }.items():
+            if not right:
+                raise ValueError(f"{key} is {getattr(self, key)}; it must be {words}")
         try:
             told = self.best.format(epoch=1, miou=0.5) != self.best.format(epoch=2, miou=0.5)
         except (KeyError, IndexError, ValueError):
