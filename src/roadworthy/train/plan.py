@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -57,8 +58,12 @@ class Plan:
                 raise Problem(f"--{key} {getattr(self, key)}: it must be 1 or more")
         if self.validate < 0 or self.warmup < 0 or self.seed < 0 or (self.max_steps or 0) < 0:
             raise Problem("--validate, --warmup, --seed and --max-steps count from 0 on; one of them is below")
+        if self.seed >= 2**63:
+            raise Problem(f"--seed {self.seed}: it must be below 2**63, as torch takes it")
         if not self.rate > 0:
             raise Problem(f"--rate {self.rate:g}: it must be above 0")
+        if self.loss_scale is not None and not 0 < self.loss_scale < math.inf:
+            raise Problem(f"--loss-scale {self.loss_scale:g}: it must be above 0, and finite")
         if min(self.crop) < GRID or any(side % GRID for side in self.crop):
             raise Problem(f"--crop {self.crop[0]}x{self.crop[1]}: height and width must be multiples of {GRID}")
 
@@ -98,7 +103,8 @@ class Plan:
             "seed": self.seed,
         }
         if self.precision == "fp16":
-            told["loss_scale"] = self.loss_scale or "dynamic"
+            scale = self.loss_scale
+            told["loss_scale"] = "dynamic" if scale is None else int(scale) if scale == int(scale) else scale
         if self.shrink != "nearest":
             told["shrink"] = self.shrink
         return told
@@ -135,7 +141,7 @@ def resolve(card: ModelCard, full: ModelCard, devices: int, device: str, given: 
     height, width = (max(GRID, round(side * shrunk / GRID) * GRID) for side in told.crop)
     if crop is not None:
         height, width = _crop(crop, (height, width))
-    epochs = given.get("epochs") or recipe.epochs
+    epochs = recipe.epochs if given.get("epochs") is None else given["epochs"]
     asked = bool(given.get("recipe")) and recipe.devices % devices == 0
     numbers: dict[str, Any] = {
         "batch": recipe.batch,
@@ -173,13 +179,17 @@ def resumed(saved: Plan, devices: int, given: Mapping[str, Any]) -> Plan:
 
     Raises Problem where a flag asks for another number than the run was begun with.
     """
+    for key in ("batch", "accumulate"):
+        if given.get(key) is not None and given[key] < 1:
+            raise Problem(f"--{key} {given[key]}: it must be 1 or more")
     batch = given.get("batch") or saved.batch
     if given.get("crop") is not None:
         given = {**given, "crop": _crop(given["crop"], saved.crop)}
     for key, value in given.items():
         if value is not None and key not in (*FREE, "batch") and value != getattr(saved, key):
-            began = getattr(saved, key)
-            raise Problem(f"--{key} {value}: the run to go on with was begun with {began}; leave the flag out")
+            asked, began = (_text(number) for number in (value, getattr(saved, key)))
+            flag = key.replace("_", "-")
+            raise Problem(f"--{flag} {asked}: the run to go on with was begun with {began}; leave the flag out")
     alike = saved.global_batch % (devices * batch) == 0
     accumulate = given.get("accumulate") or (saved.global_batch // (devices * batch) if alike else 0)
     if devices * batch * accumulate != saved.global_batch:
@@ -190,6 +200,10 @@ def resumed(saved: Plan, devices: int, given: Mapping[str, Any]) -> Plan:
     free = {key: given[key] for key in ("validate", "window") if given.get(key) is not None}
     changed = {"devices": devices, "batch": batch, "accumulate": accumulate, "max_steps": given.get("max_steps")}
     return Plan.of_saved({**saved.saved(), **free, **changed})
+
+
+def _text(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _crop(text: str, default: tuple[int, int]) -> tuple[int, int]:
