@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
@@ -155,7 +156,7 @@ class Loop:
             images, labels = next(crops)
             window.waited += time.perf_counter() - asked
             number = (self.step * plan.accumulate + turn) * plan.devices + self.group.place.rank
-            torch.manual_seed((plan.seed << 40) + number)  # of dropout: the same crops drop the same, whoever has them
+            torch.manual_seed(_mixed(plan.seed, number))  # of dropout: the same crops drop the same, whoever has them
             apart = turn + 1 < plan.accumulate
             with self.group.apart(wrapped) if apart else contextlib.nullcontext():
                 with torch.autocast(device.type, TYPES[plan.precision], enabled=plan.precision != "fp32"):
@@ -317,6 +318,11 @@ def _optimizer(plan: Plan, module: nn.Module) -> torch.optim.Optimizer:
     if plan.optimizer == "adam":
         return torch.optim.Adam(trained, plan.rate, weight_decay=plan.decay)
     return torch.optim.SGD(trained, plan.rate, momentum=plan.momentum, weight_decay=plan.decay)
+
+
+def _mixed(seed: int, number: int) -> int:
+    """One seed of two numbers, of 64 bits as torch takes it."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
 
 
 def _first_line(text: str) -> str:
