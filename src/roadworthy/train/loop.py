@@ -184,7 +184,7 @@ class Loop:
         return self.plan.total(frames), self.plan.warmup * self.plan.steps_of_epoch(frames)
 
     def _close(self, window: _Window, epoch: int, total: int, *, stopping: bool) -> bool:
-        """End a window: its losses are averaged over all processes, and must be finite.
+        """End a window: its losses are averaged over all processes, and must be finite, as the weights after it.
 
         Gives whether any process wants to stop: all of them do then, after the same step.
         """
@@ -197,6 +197,11 @@ class Loop:
                     f"the loss is {value} at step {number}, learning rate {rate:.3g}; {self.last} holds the last good "
                     "state (a lower --rate, a longer --warmup or a smaller --loss-scale may help)"
                 )
+        if not torch.stack([parameter.isfinite().all() for parameter in self.module.parameters()]).all():
+            raise Problem(
+                f"the weights are no longer finite after step {self.step}, learning rate {window.rates[-1]:.3g}; "
+                f"{self.last} holds the last good state (a lower --rate or a longer --warmup may help)"
+            )
         self.history.losses += losses
         self.history.rates += window.rates
         images = len(losses) * self.plan.global_batch
