@@ -134,7 +134,7 @@ class Loop:
                 ended = self.epoch > epoch or self.step == total
                 if ended or self.step - window.first == self.plan.window or (alone and stopping()):
                     stopped = self._close(window, epoch, total, stopping=stopping())
-                    if stopped:
+                    if stopped and self.step < total:  # after the last step, the end is nearer than another start
                         self._keep()
                         return
                     if ended:
