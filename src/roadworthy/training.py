@@ -137,13 +137,13 @@ class _Training:
         options, card = self.options, self._fitted()
         given = {name: getattr(options, name) for name in (*NUMBERS, *CHOICES)}
         last = self.out / checkpoint.LAST
-        if options.resume is None:
-            if last.exists() and not options.dry_run:
-                raise Problem(f"{last}: a run is there already; --resume goes on with it, --out names another folder")
+        path = last if options.resume == Path() else options.resume
+        if last.exists() and not options.dry_run and (path is None or (path.exists() and not path.samefile(last))):
+            raise Problem(f"{last}: a run is there already; --resume goes on with it, --out names another folder")
+        if path is None:
             return plan.resolve(card, self.full, devices, kind, given), Start(options.finetune), card
         if options.finetune:
             raise Problem("--finetune begins a run and --resume goes on with one: give one of them")
-        path = last if options.resume == Path() else options.resume
         state = checkpoint.read(path, self.full.key)
         try:
             found = plan.resumed(plan.Plan.of_saved(state["plan"]), devices, given)
@@ -174,7 +174,7 @@ class _Training:
             written = journal.Journal(self.out, bar.say, bar.show) if group.first else None
             loop = Loop(card, plan, frames, group, self.out, written)
             loop.begin(start)
-            ran = self._ran(plan, frames, group)
+            ran = self._ran(plan, frames, group, loop.weights)
             if written:
                 for line in self._lines(plan, group.road, card):
                     written.note(line)
@@ -204,13 +204,12 @@ class _Training:
         except Problem as problem:
             raise Problem(f"{problem}; --validate 0 trains without validation") from None
 
-    def _ran(self, plan: Plan, frames: Frames, group: Group) -> Ran:
-        from roadworthy import fingerprint  # noqa: PLC0415
+    def _ran(self, plan: Plan, frames: Frames, group: Group, weights: str) -> Ran:
         from roadworthy.train import plan as plans  # noqa: PLC0415
         from roadworthy.train.group import name_of  # noqa: PLC0415
         from roadworthy.train.results import Ran  # noqa: PLC0415
 
-        start, called = self.options.finetune, name_of(group.device)
+        called = name_of(group.device)
         return Ran(
             card=self.full,
             plan=plan,
@@ -220,7 +219,7 @@ class _Training:
             data=frames.validated or frames.train.name,
             frames=len(frames.val) if frames.val else None,
             drawn=frames.train.origin is not None,
-            weights=f"{start.name}@{fingerprint.of_file(start)}" if start else "fresh",
+            weights=weights,
         )
 
     def _workers(self, group: Group) -> int:

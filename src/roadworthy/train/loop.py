@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from roadworthy import network, pipeline, soc
+from roadworthy import fingerprint, network, pipeline, soc
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import stream
@@ -65,7 +65,7 @@ class Loop:
         assert card.train is not None
         self.card, self.told, self.plan, self.frames, self.group = card, card.train, plan, frames, group
         self.out, self.journal = out, journal
-        self.history, self.step, self.best = History(), 0, ""
+        self.history, self.step, self.best, self.weights = History(), 0, "", "fresh"
         self._loss = card.lookup(plan.loss, key="train.loss")
         self._shrink: loss.Shrink = getattr(loss, plan.shrink)
         self._rate = card.lookup(plan.schedule, schedule, "train.schedule")
@@ -98,6 +98,7 @@ class Loop:
         if start.finetune is not None:
             for name in checkpoint.begin(self.card, self.module, start.finetune):
                 self._say(f"{name}: of another number of classes in {start.finetune}; begins anew")
+            self.weights = f"{start.finetune.name}@{fingerprint.of_file(start.finetune)}"
         if start.state is not None and start.resume is not None:
             state = dict(start.state)
             have = {name: value.cpu() for name, value in state["state_dict"].items()}
@@ -105,7 +106,8 @@ class Loop:
             for name in ("optimizer", "scaler"):
                 self._parts()[name].load_state_dict(state[name])
             self.history, self.step = History(**state["history"]), state["step"]
-            self.best = state["best"]
+            self.weights, self.best = state["weights"], state["best"]
+            self._take_along(start.resume.parent / self.best)
 
     def train(self, stopping: Callable[[], bool], workers: int = stream.WORKERS) -> None:
         """Go through all steps, or up to the one after which `stopping` says so; the state of the last step is kept.
@@ -243,7 +245,7 @@ class Loop:
         if not self.group.first:
             return
         state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
-        checkpoint.save({**state, "best": self.best}, self.last)
+        checkpoint.save({**state, "best": self.best, "weights": self.weights}, self.last)
         if self.history.losses:
             curves.draw(
                 self.history,
@@ -265,6 +267,15 @@ class Loop:
         if older and older != name:
             with contextlib.suppress(OSError):
                 (self.out / older).unlink(missing_ok=True)
+
+    def _take_along(self, best: Path) -> None:
+        """The best weights of a run that goes on in another folder, so far as they are still there."""
+        if not self.best or (self.out / self.best).is_file():
+            return
+        if not best.is_file():
+            self.best = ""
+        elif self.group.first:
+            checkpoint.write(self.out / self.best, lambda file: file.write(best.read_bytes()))
 
     def _say(self, text: str) -> None:
         if self.journal:
