@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,9 @@ class Ran:
 
     @property
     def as_told(self) -> bool:
-        """Whether the numbers are those of the recipe, on as many devices."""
+        """Whether the numbers are those of the card's recipe for so many devices."""
+        if self.card.train is None or self.plan.recipe != self.card.train.recipe_for(self.plan.devices):
+            return False  # such as that of eight on one, by accumulation
         free = {"max_steps": None, "validate": 0, "window": 1, "seed": 0}
         return replace(self.plan, **free) == replace(self.recipe, **free)  # type: ignore[arg-type]
 
@@ -118,6 +121,7 @@ def _samples(ran: Ran, history: History, out: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, **{key: np.asarray(rows) for key, rows in vars(history).items()})  # type: ignore[arg-type]
     except OSError as error:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         raise Problem(f"{path}: the samples could not be written ({error.strerror})") from error
     return name
