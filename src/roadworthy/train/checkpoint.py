@@ -108,7 +108,7 @@ def write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     except (OSError, RuntimeError) as error:  # torch tells a full disk by the latter
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        told = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        told = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
         raise Problem(f"{path}: the checkpoint could not be written ({told}); an older one is kept") from error
 
 
