@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,28 @@ data    = "tiny-v1/5"
 miou    = 78.31
 drop    = { points = 0.1 }
 
+[train]
+loss      = "train.loss"
+optimizer = "sgd"
+schedule  = "cosine"
+warmup    = 2
+crop      = [64, 128]
+precision = "fp16"
+best      = "tiny_{epoch}_{miou:.3f}_best_model.pth"
+prefix    = "module."
+
+[train.recipe.1p]
+devices = 1
+batch   = 2
+rate    = 0.1
+epochs  = 8
+
+[train.recipe.4p]
+devices = 4
+batch   = 1
+rate    = 0.2
+epochs  = 12
+
 [published.miou]
 batch       = [   1,    4]
 Ascend310P3 = [89.5, 89.5]
@@ -84,6 +107,15 @@ class Tiny(nn.Module):
 
     def forward(self, x):
         return self.conv(self.bn(x))
+'''
+
+TINY_LOSS = '''
+"""Cross-entropy of the one output."""
+
+
+def loss(outputs, entropy):
+    (output,) = outputs
+    return entropy(output)
 '''
 
 PALETTE = np.random.RandomState(5).randint(0, 256, (400, 3))
@@ -119,6 +151,7 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.mkdir()
     (tiny / "card.toml").write_text(TINY_CARD, encoding="utf-8")
     (tiny / "net.py").write_text(TINY_NET, encoding="utf-8")
+    (tiny / "train.py").write_text(TINY_LOSS, encoding="utf-8")
     colours = (COLOURS / 255).astype(np.float32)
     safetensors.numpy.save_file(
         {
@@ -168,6 +201,16 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(array).save(folder / name)
     (root / "roadworthy.json").write_text(json.dumps({"name": "tiny-v1"}), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_splits(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five frames twice: to train on and to validate on."""
+    root = tmp_path_factory.mktemp("splits") / "tiny"
+    shutil.copytree(tiny_data, root)
+    for kind in ("leftImg8bit", "gtFine"):
+        shutil.copytree(root / kind / "val", root / kind / "train")
     return root
 
 

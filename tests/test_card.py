@@ -153,6 +153,15 @@ def test_the_erfnet_card_holds_the_guides_figures():
             """[atc]\noptions = { mode = 'a"' }\n\n[scoring]""",
             "mode is 'a\"'; it must be of letters, digits",
         ),
+        ("epochs  = 8", "epochs  = 8.5", "key 'train.recipe.1p.epochs' is 8.5; it must be a whole number"),
+        ("epochs  = 8", "epoch = 8", "unknown key 'train.recipe.1p.epoch'; did you mean 'epochs'?"),
+        ('optimizer = "sgd"', 'optimizer = "sdg"', "key 'train.optimizer' is 'sdg'; it must be one of 'sgd', 'adam'"),
+        ("crop      = [64, 128]", "crop = [64]", "train.crop is [64]; it must be [height, width]"),
+        (
+            "[train.recipe.1p]",
+            "[train.target]\nmiou = 68.4\ndrop = { points = 1 }\nvs = { CPU = 0.9 }\n\n[train.recipe.1p]",
+            "train.target.vs names CPU: there is no chip of this name",
+        ),
         ("[scoring]", '[atc]\nprecision_mode = "a b"\n\n[scoring]', "precision_mode is 'a b'; it must be of letters"),
         ("[scoring]", '[atc]\noutput_type = "INT8"\n\n[scoring]', "'atc.output_type' is 'INT8'; it must be one of"),
         ("[scoring]", '[atc]\nlog = "loud"\n\n[scoring]', "'atc.log' is 'loud'; it must be one of 'debug', 'info'"),
@@ -253,6 +262,19 @@ def test_a_name_is_looked_up_in_the_stage_or_in_the_models_net(tiny_card):
     """A bare name is a public function of the stage's module, `net.x` is in the model's own net.py."""
     assert "Tiny" == tiny_card.lookup("net.Tiny").__name__
     assert preprocess.scale is tiny_card.lookup("scale", preprocess)
+
+
+def test_a_card_names_functions_of_the_models_training(tiny_card, tmp_path):
+    """`train.x` is in the model's own train.py; a wrong name lists the right ones, and so does a missing file."""
+    assert tiny_card.path.parent / "train.py" == Path(tiny_card.lookup("train.loss").__code__.co_filename)
+    with pytest.raises(Problem, match=re.escape("train.loss: there is no 'train.lost'; known: train.loss")):
+        tiny_card.lookup("train.lost", key="train.loss")
+
+    alone = tmp_path / "tiny" / "card.toml"
+    alone.parent.mkdir()
+    alone.write_bytes(tiny_card.path.read_bytes())
+    with pytest.raises(Problem, match=r"tiny/train\.py: there is no such file; the card beside it names functions"):
+        cards.load(alone).lookup("train.loss")
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,35 @@ def test_a_file_that_is_no_checkpoint_is_refused(erfnet, tmp_path):
         network.load(erfnet, tmp_path / "none.pth")
 
 
+def test_weights_match_where_names_and_shapes_do(tiny_card):
+    """They come back as they were, in any order; the first name or shape that differs is told with its file."""
+    want = network.build(tiny_card).state_dict()
+    have = dict(reversed(list(want.items())))
+
+    assert have is network.matched(tiny_card, Path("x.pth"), have, want)
+    for other, told in (
+        ({**have, "more": torch.zeros(1)}, "x.pth: not the weights of tiny: of its 7 keys 1 unexpected, first 'more'"),
+        ({k: v for k, v in have.items() if k != "bn.bias"}, "of its 7 keys 1 missing, first 'bn.bias'"),
+        (
+            {**have, "bn.bias": torch.zeros(4)},
+            "x.pth: not the weights of tiny: 'bn.bias' has shape [4]; it must be [3]",
+        ),
+    ):
+        with pytest.raises(Problem, match=re.escape(told)):
+            network.matched(tiny_card, Path("x.pth"), other, want)
+
+
+def test_a_pickle_of_plain_values_is_read(tmp_path):
+    """Tensors, numbers, texts, lists and tables: what a run keeps of itself. Nothing that is not there is read."""
+    told = {"step": 3, "plan": {"rate": 0.1, "crop": [32, 64], "name": None}, "weight": torch.ones(2)}
+    torch.save(told, tmp_path / "x.pth")
+    found = network.read_pickle(tmp_path / "x.pth")
+
+    assert (3, told["plan"], [1.0, 1.0]) == (found["step"], found["plan"], found["weight"].tolist())
+    with pytest.raises(Problem, match=r"none\.pth: there is no such file"):
+        network.read_pickle(tmp_path / "none.pth")
+
+
 @pytest.mark.parametrize(
     ("key", "wrap"),
     [

@@ -15,7 +15,7 @@ from roadworthy.data import cityscapes
 from roadworthy.network import read_checkpoint
 from roadworthy.problem import Problem
 from roadworthy.run import Run
-from roadworthy.runtimes import onnxruntime
+from roadworthy.runtimes import eager, onnxruntime
 from roadworthy.soc import find
 
 
@@ -119,6 +119,44 @@ def test_an_export_shows_what_surgery_did_to_class_maps(tiny_card, dataset, tmp_
     assert broken.miou_delta < 0
     assert [broken] == ledger.read(tmp_path / "broken.ledger.json")
     assert (tmp_path / "broken.onnx").is_file()
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 5, 7])
+def test_shares_join_to_the_evaluation_of_all_frames(tiny_card, dataset, world):
+    """In the order of the frames, also where they do not divide evenly or a process has none; no frame counts twice."""
+    case = Case(tiny_card, find("cpu"), 1)
+    weights = pipeline.weights_file(tiny_card, None)
+    whole = pipeline.evaluate(case, eager.at_stage(weights, case, "evaluated"), dataset)
+    shares = [pipeline.share(dataset, rank, world) for rank in range(world)]
+    parts = [
+        pipeline.evaluate(case, eager.at_stage(weights, case, "evaluated"), own) if len(own) else None for own in shares
+    ]
+    found = pipeline.joined(parts)
+
+    assert len(dataset) == sum(map(len, shares))
+    assert (whole.stems, whole.digests) == (found.stems, found.digests)
+    assert np.array_equal(whole.matrices, found.matrices)
+    assert pipeline.score(tiny_card, whole) == pipeline.score(tiny_card, found)
+
+
+def test_a_card_may_take_fewer_of_drawn_frames(tiny_card, dataset):
+    """The first ones; all frames of a data set that nobody drew."""
+    few = replace(tiny_card, sample=replace(tiny_card.sample, frames=2))
+
+    assert dataset.frames[:2] == pipeline.fit(dataset, few).frames
+    assert dataset == pipeline.fit(dataset, tiny_card) == pipeline.fit(dataset, replace(tiny_card, sample=None))
+    assert 5 == len(pipeline.fit(replace(dataset, origin=None), few))
+
+
+def test_checked_data_are_named_with_the_size_they_are_judged_at(tiny_card, dataset, tmp_path):
+    """Where the card shrinks drawn frames; a file that cannot be scored is told."""
+    small = replace(tiny_card, sample=replace(tiny_card.sample, size=(32, 64))).at_sample_size()
+
+    assert "tiny-v1/5" == pipeline.checked(dataset, tiny_card)
+    assert "tiny-v1/5@32x64" == pipeline.checked(dataset, small)
+    gone = replace(dataset.frames[0], label=tmp_path / "gone.png")
+    with pytest.raises(Problem, match=r"gone\.png: cannot be read"):
+        pipeline.checked(replace(dataset, frames=(gone,)), tiny_card)
 
 
 def test_the_sample_data_say_where_they_come_from(tmp_path):

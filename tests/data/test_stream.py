@@ -66,6 +66,20 @@ def test_bursts_leave_the_cores_alone_in_between():
     assert list(range(8)) == sorted(begun)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_so_many_threads_work_as_are_asked_for(workers):
+    """All of them at once, and no more."""
+    together, seen = threading.Barrier(workers), set()
+
+    def work(job: int) -> int:
+        seen.add(threading.current_thread().name)
+        together.wait(30)
+        return job
+
+    assert list(range(6)) == list(stream.in_order(work, range(6), ahead=6, workers=workers))
+    assert workers == len(seen)
+
+
 def test_results_keep_their_order_whoever_is_first():
     """A slow first job does not let the second overtake it."""
     first = threading.Event()
