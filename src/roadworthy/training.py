@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from roadworthy.workshop import Share
 
 INTERRUPTED = 130
-AWAIT_S = 3.0  # for another process to say first what is wrong with all of them
+AWAIT_S = 8.0  # for another process to say first what is wrong with all of them
 NUMBERS = {  # flags that stand for a number of the card, and their types
     "recipe": (str, "NAME", "table of the card's [train.recipe] (default: that of so many devices)"),
     "epochs": (int, "N", "times over the frames"),
@@ -182,9 +182,10 @@ class _Training:
             try:
                 loop.train(stopping, self._workers(group))
             except Problem as problem:
-                if group.first:
-                    written.note(str(problem)) if written else None
-                    results.append(self.out, results.lost(ran, problem, loop.step))
+                if written:
+                    written.note(str(problem))
+                    with contextlib.suppress(Problem):  # of a full disk, which is what ended the run
+                        results.append(self.out, results.lost(ran, problem, loop.step))
                 raise
             if group.first:
                 self._tell(loop, ran, bar.say)
@@ -298,7 +299,8 @@ def _bar(shown: bool) -> Iterator[_Bar]:  # noqa: FBT001
 def _stopping(*, alone: bool) -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C or SIGTERM has asked to stop: after a whole step, with everything kept.
 
-    Alone, a second Ctrl-C ends at once; among many, torchrun sends more than one.
+    Alone, a second Ctrl-C ends at once. Among many, torchrun sends more than one, also when another process has ended:
+    none ends this one before it has told why it ends.
     """
     asked = False
 
@@ -312,7 +314,7 @@ def _stopping(*, alone: bool) -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: asked
     finally:
-        for number, handler in before.items():
+        for number, handler in before.items() if alone else ():
             signal.signal(number, handler)
 
 

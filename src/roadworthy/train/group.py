@@ -121,7 +121,7 @@ class Group:
 def joined(road: Road, place: Place) -> Iterator[Group]:
     """The group of all processes, left at the end.
 
-    Raises Unavailable where this machine has not the road's device, Problem where the processes cannot meet.
+    Where one has met a problem it stays in: it tells its own before the others see that it is gone. Raises Unavailable where this machine has not the road's device, Problem where the processes cannot meet.
     """
     device = _device(road, place)
     if place.world == 1:
@@ -132,10 +132,8 @@ def joined(road: Road, place: Place) -> Iterator[Group]:
         distributed.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
         raise Problem(f"process {place.rank} of {place.world} cannot join the others by {backend} ({error})") from error
-    try:
-        yield Group(road, place, device)
-    finally:
-        distributed.destroy_process_group()
+    yield Group(road, place, device)
+    distributed.destroy_process_group()
 
 
 def _device(road: Road, place: Place) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -120,15 +121,15 @@ class Loop:
                 f"{self.frames.train.root}: {frames} training frames are fewer than the {self.plan.global_batch} of one step "
                 f"({self.plan.devices} devices x {self.plan.batch} crops x {self.plan.accumulate} batches)"
             )
-        if self.told.class_weights is not None:
-            self._weight = feed.class_weights(self.card, self.frames.train, self.told.class_weights)
-            self._weight = self._weight.to(self.group.device)
-        self._keep()  # a folder that cannot be written is known before the first hour
-        if self._due():  # stopped after an epoch's last step
-            self._end_epoch(self.epoch - 1, over=self.step == total)
-        wrapped, alone = self.group.wrap(self.module), self.group.place.world == 1
-        crops = feed.batches(self.card, self.frames.train, self.plan, self.step, self.group.place.rank, workers)
         with self._told_apart():
+            if self.told.class_weights is not None:
+                self._weight = feed.class_weights(self.card, self.frames.train, self.told.class_weights)
+                self._weight = self._weight.to(self.group.device)
+            self._keep()  # a folder that cannot be written is known before the first hour
+            if self._due():  # stopped after an epoch's last step
+                self._end_epoch(self.epoch - 1, over=self.step == total)
+            wrapped, alone = self.group.wrap(self.module), self.group.place.world == 1
+            crops = feed.batches(self.card, self.frames.train, self.plan, self.step, self.group.place.rank, workers)
             window = _Window(self.step, warm=False)
             while self.step < total:
                 epoch = self.epoch
@@ -295,10 +296,10 @@ class Loop:
                     "smaller --batch with a larger --accumulate takes the same steps"
                 ) from error
             if self.group.place.world > 1 and (isinstance(error, distributed.DistError) or "gloo" in told):
-                raise Lost(
-                    f"process {self.group.place.rank}: another process of the run is gone ({_first_line(told)}); "
-                    f"{self.last} holds the last state, --resume goes on from it"
-                ) from error
+                kept = "holds the last state, --resume goes on from it" if self.last.exists() else "is not written yet"
+                reason = re.sub(r"^\[\S+\] |\. This is typically.*", "", _first_line(told))  # file of gloo, its advice
+                gone = f"process {self.group.place.rank}: another process of the run is gone ({reason})"
+                raise Lost(f"{gone}; {self.last} {kept}") from error
             raise
 
 
