@@ -180,7 +180,7 @@ class _Training:
                     written.note(line)
                 written.note(f"{ran.device or group.device}, {self._workers(group)} threads make crops")
             try:
-                loop.train(stopping, self._workers(group))
+                over = loop.train(stopping, self._workers(group))
             except Problem as problem:
                 if written:
                     written.note(str(problem))
@@ -188,8 +188,10 @@ class _Training:
                         results.append(self.out, results.lost(ran, problem, loop.step))
                 raise
             if group.first:
+                if not over:
+                    bar.say(f"stopped after step {loop.step}; --resume --out {self.out} goes on")
                 self._tell(loop, ran, bar.say)
-        return INTERRUPTED if loop.step < plan.last(len(frames.train)) else 0
+        return 0 if over else INTERRUPTED
 
     def _frames(self, card: ModelCard) -> Frames:
         """Frames to train on and to validate on; all of the latter are read, so that none is bad in the end."""
@@ -231,12 +233,10 @@ class _Training:
         return max(2, min(16, len(os.sched_getaffinity(0)) // group.place.neighbours))
 
     def _tell(self, loop: Loop, ran: Ran, say: Callable[[str], None]) -> None:
-        """Records, figures on stdout, and how to go on."""
+        """Records, figures on stdout, and how to come by them again."""
         from roadworthy.train import results  # noqa: PLC0415
 
         results.append(self.out, found := results.records(ran, loop.history, self.out, loop.step))
-        if loop.step < loop.plan.last(len(loop.frames.train)):
-            say(f"stopped after step {loop.step}; --resume --out {self.out} goes on")
         if best := loop.history.best:
             print(f"mIoU {loop.history.scores[-1][2]:.6f}, best {best[2]:.6f} (epoch {best[0]:.0f})")
         for row in found:

@@ -103,6 +103,10 @@ class Group:
             values /= self.place.world
         return values
 
+    def any(self, wish: bool) -> bool:  # noqa: FBT001  a value like others
+        """Whether it is true of any process; all of them wait for the answer, their devices do not."""
+        return bool(self.mean(torch.tensor([float(wish)])))
+
     def gathered(self, value: Any) -> list[Any]:
         """The value of every process, in the order of their ranks."""
         found: list[Any] = [value] * self.place.world

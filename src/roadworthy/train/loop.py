@@ -110,10 +110,11 @@ class Loop:
             self.weights, self.best = state["weights"], state["best"]
             self._take_along(start.resume.parent / self.best)
 
-    def train(self, stopping: Callable[[], bool], workers: int = stream.WORKERS) -> None:
+    def train(self, stopping: Callable[[], bool], workers: int = stream.WORKERS) -> bool:
         """Go through all steps, or up to the one after which `stopping` says so; the state of the last step is kept.
 
-        Raises Problem where a batch cannot be made or does not fit, the loss is not finite, or another process is gone.
+        Gives whether the run is over. Raises Problem where a batch cannot be made or does not fit, loss or weights are
+        not finite, or another process is gone.
         """
         total, frames = self.plan.last(len(self.frames.train)), len(self.frames.train)
         if not self.plan.total(frames):
@@ -126,27 +127,32 @@ class Loop:
                 self._weight = feed.class_weights(self.card, self.frames.train, self.told.class_weights)
                 self._weight = self._weight.to(self.group.device)
             self._keep()  # a folder that cannot be written is known before the first hour
-            if self._due():  # stopped after an epoch's last step
-                self._end_epoch(self.epoch - 1, over=self.step == total)
-            wrapped, alone = self.group.wrap(self.module), self.group.place.world == 1
-            crops = feed.batches(self.card, self.frames.train, self.plan, self.step, self.group.place.rank, workers)
-            window = _Window(self.step, warm=False)
-            while self.step < total:
-                epoch = self.epoch
-                self._one_step(wrapped, crops, window)
-                ended = self.epoch > epoch or self.step == total
-                if ended or self.step - window.first == self.plan.window or (alone and stopping()):
-                    stopped = self._close(window, epoch, total, stopping=stopping())
-                    if stopped and self.step < total:  # after the last step, the end is nearer than another start
-                        self._keep()
-                        return
-                    if ended:
-                        self._end_epoch(epoch, over=self.step == total)
-                    elif time.monotonic() - self._saved > KEEP_S:
-                        self._keep()
-                    window = _Window(self.step, warm=True)
-                elif self.journal:
-                    self.journal.step(Step(self.step, total, epoch))
+            if self._due(total):  # stopped after an epoch's last step
+                self._end_epoch(total)
+            return self._through(total, stopping, workers)
+
+    def _through(self, total: int, stopping: Callable[[], bool], workers: int) -> bool:
+        wrapped = self.group.wrap(self.module)
+        crops = feed.batches(self.card, self.frames.train, self.plan, self.step, self.group.place.rank, workers)
+        window = _Window(self.step, warm=False)
+        while self.step < total:
+            epoch = self.epoch
+            self._one_step(wrapped, crops, window)
+            stopped = self.group.any(stopping())  # at every step: torchrun kills 30 s after it was asked to stop
+            ended = self.epoch > epoch or self.step == total
+            if stopped or ended or self.step - window.first == self.plan.window:
+                self._close(window, epoch, total)
+                if stopped and self.step < total:  # after the last step, the end is nearer than another start
+                    self._keep()
+                    return False
+                if ended:
+                    self._end_epoch(total)
+                elif time.monotonic() - self._saved > KEEP_S:
+                    self._keep()
+                window = _Window(self.step, warm=True)
+            elif self.journal:
+                self.journal.step(Step(self.step, total, epoch))
+        return True
 
     def _one_step(self, wrapped: nn.Module, crops: Any, window: _Window) -> None:
         plan, device = self.plan, self.group.device
@@ -186,25 +192,17 @@ class Loop:
         frames = len(self.frames.train)
         return self.plan.total(frames), self.plan.warmup * self.plan.steps_of_epoch(frames)
 
-    def _close(self, window: _Window, epoch: int, total: int, *, stopping: bool) -> bool:
-        """End a window: its losses are averaged over all processes, and must be finite, as the weights after it.
-
-        Gives whether any process wants to stop: all of them do then, after the same step.
-        """
-        wish = torch.tensor([float(stopping)])
-        *losses, wishes = self.group.mean(torch.cat([torch.stack(window.losses).cpu(), wish])).tolist()
+    def _close(self, window: _Window, epoch: int, total: int) -> None:
+        """End a window: its losses are averaged over all processes; they and the weights after it must be finite."""
+        losses = self.group.mean(torch.stack(window.losses)).tolist()
         seconds = time.perf_counter() - window.began
+        good = f"{self.last} holds the last good state (a lower --rate, a longer --warmup or a smaller --loss-scale may help)"
         for number, (value, rate) in enumerate(zip(losses, window.rates, strict=True), window.first + 1):
             if not math.isfinite(value):
-                raise Problem(
-                    f"the loss is {value} at step {number}, learning rate {rate:.3g}; {self.last} holds the last good "
-                    "state (a lower --rate, a longer --warmup or a smaller --loss-scale may help)"
-                )
-        if not torch.stack([parameter.isfinite().all() for parameter in self.module.parameters()]).all():
-            raise Problem(
-                f"the weights are no longer finite after step {self.step}, learning rate {window.rates[-1]:.3g}; "
-                f"{self.last} holds the last good state (a lower --rate or a longer --warmup may help)"
-            )
+                raise Problem(f"the loss is {value} at step {number}, learning rate {rate:.3g}; {good}")
+        if not torch.stack([value.detach().isfinite().all() for value in self.module.parameters()]).all():
+            told = f"the weights are no finite numbers after step {self.step}, learning rate {window.rates[-1]:.3g}"
+            raise Problem(f"{told}; {good}")
         self.history.losses += losses
         self.history.rates += window.rates
         images = len(losses) * self.plan.global_batch
@@ -213,16 +211,21 @@ class Loop:
             mean, left = sum(losses) / len(losses), (total - self.step) * seconds / len(losses)
             figures = (mean, window.rates[-1], images / seconds, window.waited / seconds, left)
             self.journal.step(Step(self.step, total, epoch, *figures))
-        return bool(wishes)
 
-    def _due(self) -> bool:
-        """Whether the state is that of an epoch's end which has not been looked at."""
-        steps, scores = self.plan.steps_of_epoch(len(self.frames.train)), self.history.scores
-        return self.step > 0 and self.step % steps == 0 and (not scores or scores[-1][1] < self.step)
+    def _due(self, total: int) -> bool:
+        """Whether the last step ended an epoch, or the run, that is to be validated or kept and has not been."""
+        epoch, left = divmod(self.step, self.plan.steps_of_epoch(len(self.frames.train)))
+        over, scores, validate = self.step == total, self.history.scores, self.plan.validate
+        if not self.step or (left and not over):
+            return False
+        if self.frames.val is None or not validate:
+            return over and not scores
+        return (over or epoch % validate == 0) and (not scores or scores[-1][1] < self.step)
 
-    def _end_epoch(self, epoch: int, *, over: bool) -> None:
-        validate = self.plan.validate
-        if self.frames.val is not None and validate and (epoch % validate == 0 or over):
+    def _end_epoch(self, total: int) -> None:
+        epoch = -(-self.step // self.plan.steps_of_epoch(len(self.frames.train)))
+        if self._due(total) and self.frames.val is not None and self.plan.validate:
+            self._keep_state()  # whoever is killed in a long validation goes on with it
             score = self._validated(self.frames.val)
             better = self.history.best is None or score > self.history.best[2]
             self.history.scores.append([epoch, self.step, score])
@@ -231,7 +234,7 @@ class Loop:
                 self.journal.scalars({"mIoU": score}, self.step)
             if better:
                 self._keep_best(epoch, score)
-        elif over and not self.best:
+        elif self._due(total):
             self._keep_best(epoch, None)
         self._keep()
 
@@ -242,17 +245,19 @@ class Loop:
 
     def _keep(self) -> None:
         """Write the state, the curves with it."""
-        self._saved = time.monotonic()
-        if not self.group.first:
-            return
-        state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
-        checkpoint.save({**state, "best": self.best, "weights": self.weights}, self.last)
-        if self.history.losses:
+        self._keep_state()
+        if self.group.first and self.history.losses:
             curves.draw(
                 self.history,
                 f"{self.card.name}, {self.plan.devices} x {self.group.device.type}, seed {self.plan.seed}",
                 self.out / "curves.png",
             )
+
+    def _keep_state(self) -> None:
+        self._saved = time.monotonic()
+        if self.group.first:
+            state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
+            checkpoint.save({**state, "best": self.best, "weights": self.weights}, self.last)
 
     def _parts(self) -> dict[str, Any]:
         """What has a state of its own."""
