@@ -86,3 +86,13 @@ def test_paths_are_those_of_the_run_s_folder(tiny_data, tiny_card, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     material = Material(str(tiny_data), (tmp_path / "own").relative_to(tmp_path) / weights.name)
     assert tmp_path / "own" / weights.name == material.weights(tiny_card)
+
+
+def test_a_photograph_larger_than_the_input_is_told_where_nothing_shrinks_it(tiny_data, tiny_card):
+    """Before an hour of work; a recipe that resizes takes it."""
+    smaller = replace(tiny_card.input, shape=(3, 32, 64))
+    fixed = replace(tiny_card, input=replace(smaller, steps=("scale",)))
+
+    assert 5 == len(Material(str(tiny_data), None).dataset(replace(tiny_card, input=smaller))[0])
+    with pytest.raises(Problem, match="256x128; it must be 64x32"):
+        Material(str(tiny_data), None).dataset(fixed)

@@ -139,26 +139,6 @@ def test_shares_join_to_the_evaluation_of_all_frames(tiny_card, dataset, world):
     assert pipeline.score(tiny_card, whole) == pipeline.score(tiny_card, found)
 
 
-def test_a_card_may_take_fewer_of_drawn_frames(tiny_card, dataset):
-    """The first ones; all frames of a data set that nobody drew."""
-    few = replace(tiny_card, sample=replace(tiny_card.sample, frames=2))
-
-    assert dataset.frames[:2] == pipeline.fit(dataset, few).frames
-    assert dataset == pipeline.fit(dataset, tiny_card) == pipeline.fit(dataset, replace(tiny_card, sample=None))
-    assert 5 == len(pipeline.fit(replace(dataset, origin=None), few))
-
-
-def test_checked_data_are_named_with_the_size_they_are_judged_at(tiny_card, dataset, tmp_path):
-    """Where the card shrinks drawn frames; a file that cannot be scored is told."""
-    small = replace(tiny_card, sample=replace(tiny_card.sample, size=(32, 64))).at_sample_size()
-
-    assert "tiny-v1/5" == pipeline.checked(dataset, tiny_card)
-    assert "tiny-v1/5@32x64" == pipeline.checked(dataset, small)
-    gone = replace(dataset.frames[0], label=tmp_path / "gone.png")
-    with pytest.raises(Problem, match=r"gone\.png: cannot be read"):
-        pipeline.checked(replace(dataset, frames=(gone,)), tiny_card)
-
-
 def test_the_sample_data_say_where_they_come_from(tmp_path):
     """A written folder opens as the sample data set, whatever the folder is called."""
     pipeline.write_sample(tmp_path / "mine", "val", 1)

@@ -45,13 +45,13 @@ def test_what_is_said_is_kept_with_its_time(journal, told, tmp_path):
 
 def test_every_step_is_shown_and_the_end_of_a_window_noted(journal, told, tmp_path):
     """Loss, rate, images/s and what was waited for are those of the window."""
-    window = Step(10, 40, 2, loss=1.25, rate=0.01, speed=12.5, waited=0.25)
+    window = Step(10, 40, 2, loss=1.25, rate=0.01, speed=12.5, waited=0.25, left=75)
     for step in (Step(9, 40, 2), window):
         journal.step(step)
 
     assert [Step(9, 40, 2), window] == told[1]
     (line,) = log(tmp_path)
-    assert line.endswith("  epoch 2  step 10/40  loss 1.2500  rate 1.00e-02  12.50 images/s  25% waiting for data")
+    assert line.endswith("  epoch 2  step 10/40  loss 1.2500  rate 1.00e-02  12.50 images/s  25% waiting  0:01:15 left")
 
 
 def test_a_log_that_goes_on_keeps_what_it_had(journal, told, tmp_path):

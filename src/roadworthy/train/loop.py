@@ -201,7 +201,7 @@ class Loop:
             if not math.isfinite(value):
                 raise Problem(f"the loss is {value} at step {number}, learning rate {rate:.3g}; {good}")
         if not torch.stack([value.detach().isfinite().all() for value in self.module.parameters()]).all():
-            told = f"the weights are no finite numbers after step {self.step}, learning rate {window.rates[-1]:.3g}"
+            told = f"the weights are no longer finite after step {self.step}, learning rate {window.rates[-1]:.3g}"
             raise Problem(f"{told}; {good}")
         self.history.losses += losses
         self.history.rates += window.rates
@@ -219,7 +219,7 @@ class Loop:
         if not self.step or (left and not over):
             return False
         if self.frames.val is None or not validate:
-            return over and not scores
+            return over and not self.best
         return (over or epoch % validate == 0) and (not scores or scores[-1][1] < self.step)
 
     def _end_epoch(self, total: int) -> None:
