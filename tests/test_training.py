@@ -99,7 +99,7 @@ def test_a_run_of_one_look_has_no_speed_and_says_why(run):
     """No images/s are made up of steps that warm up."""
     _, out, _ = run(*SHORT, "--max-steps", "1")
 
-    assert "no images/s: 1 steps: the first 10 warm up, and images/s are of those that follow (cpu-1p" in out
+    assert "no images/s: 1 steps: the first 10 warm up, and images/s are of the others (cpu-1p" in out
 
 
 def test_a_run_by_the_cards_numbers_has_the_guides_name(run):

@@ -223,6 +223,7 @@ class _Training:
             frames=len(frames.val) if frames.val else None,
             drawn=frames.train.origin is not None,
             weights=weights,
+            steps=plan.total(len(frames.train)),
         )
 
     def _workers(self, group: Group) -> int:
@@ -236,7 +237,7 @@ class _Training:
         """Records, figures on stdout, and how to come by them again."""
         from roadworthy.train import results  # noqa: PLC0415
 
-        results.append(self.out, found := results.records(ran, loop.history, self.out, loop.step))
+        results.append(self.out, found := results.records(ran, loop.history, self.out, loop.step, loop.begun))
         if best := loop.history.best:
             print(f"mIoU {loop.history.scores[-1][2]:.6f}, best {best[2]:.6f} (epoch {best[0]:.0f})")
         for row in found:

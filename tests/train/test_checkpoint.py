@@ -268,6 +268,6 @@ def test_images_per_second_are_of_warm_windows_together():
     """Images over seconds, not a mean of speeds; nothing without a warm window."""
     cold, fast, slow = [2, 8, 8.0, 0.0, 0.0], [4, 8, 1.0, 0.0, 1.0], [5, 4, 3.0, 0.0, 1.0]
 
-    assert 3.0 == History(windows=[cold, fast, slow]).images_per_second
-    assert History(windows=[cold]).images_per_second is None
-    assert History().images_per_second is None
+    assert 3.0 == History(windows=[cold, fast, slow]).images_per_second()
+    assert History(windows=[cold]).images_per_second() is None
+    assert History().images_per_second() is None

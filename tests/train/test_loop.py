@@ -330,7 +330,7 @@ def test_windows_are_cold_once_and_hold_images_and_seconds(run, plan):
     assert {4} == {row[1] for row in rows}
     assert [0, 1, 1, 1, 1, 1] == [row[4] for row in rows]
     assert all(0 <= row[3] <= row[2] for row in rows)
-    assert pytest.approx(20 / sum(row[2] for row in rows[1:])) == loop.history.images_per_second
+    assert pytest.approx(20 / sum(row[2] for row in rows[1:])) == loop.history.images_per_second()
 
 
 def test_a_batch_that_does_not_fit_is_told_with_a_way_out(run, plan, model):

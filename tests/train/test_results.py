@@ -25,7 +25,7 @@ def ran(devices: int = 8, soc: str = "NPU", **given: object) -> Ran:
     """A run of ICNet, with flags."""
     plan = plans.resolve(ICNET, ICNET, devices, "npu", given)
     recipe = plans.resolve(ICNET, ICNET, devices, "npu", {"recipe": plan.recipe})
-    more = {"data": "cityscapes-0a1b2c3d/500", "frames": 500, "drawn": False, "weights": "fresh"}
+    more = {"data": "cityscapes-0a1b2c3d/500", "frames": 500, "drawn": False, "weights": "fresh", "steps": 30}
     return Ran(ICNET, plan, recipe, soc, "Ascend910B", **more)
 
 
@@ -95,8 +95,26 @@ def test_a_run_without_a_warm_window_has_no_speed(tmp_path):
     rows = figures(ran(), tmp_path, replace(HISTORY, windows=[COLD]))
 
     assert (None, "unstable") == (rows["train.throughput"].value, rows["train.throughput"].outcome)
-    assert "30 steps: the first 10 warm up, and images/s are of those that follow" == rows["train.throughput"].detail
+    assert "30 steps: the first 10 warm up, and images/s are of the others" == rows["train.throughput"].detail
     assert 0.681 == rows["train.miou"].value
+
+
+def test_a_recipe_that_was_not_gone_through_has_no_final_miou(tmp_path):
+    """What is promised is promised of all its epochs; a run of one's own numbers ends where it is told to."""
+    rows = figures(replace(ran(), steps=4600), tmp_path)
+
+    assert (None, "unstable") == (rows["train.miou"].value, rows["train.miou"].outcome)
+    assert "ended after step 30 of 4600" == rows["train.miou"].detail
+    assert 0.7 == rows["train.best_miou"].value
+    assert 0.681 == figures(replace(ran(rate=0.12), steps=4600), tmp_path)["train.miou"].value
+
+
+def test_images_per_second_are_of_the_process_that_tells_them(tmp_path):
+    """A run that goes on may have come from more devices; all rows of a run have one time."""
+    rows = results.records(ran(), HISTORY, tmp_path, 30, begun=2)
+
+    assert 1280 / 14 == rows[0].value
+    assert 1 == len({row.when for row in rows})
 
 
 def test_a_run_without_validation_has_speed_alone(tmp_path):

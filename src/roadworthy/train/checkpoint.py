@@ -34,10 +34,9 @@ class History:
     windows: list[list[float]] = field(default_factory=list)  # [last step, images, seconds, of them waiting, warm]
     scores: list[list[float]] = field(default_factory=list)  # [epoch, step, mIoU]
 
-    @property
-    def images_per_second(self) -> float | None:
-        """Of all warm windows together, validation and checkpoints left out; None where there is none."""
-        warm = [row for row in self.windows if row[4]]
+    def images_per_second(self, begun: int = 0) -> float | None:
+        """Of all warm windows from number `begun` on, validation and checkpoints left out; None where there is none."""
+        warm = [row for row in self.windows[begun:] if row[4]]
         return sum(row[1] for row in warm) / sum(row[2] for row in warm) if warm else None
 
     @property

@@ -67,6 +67,7 @@ class Loop:
         self.card, self.told, self.plan, self.frames, self.group = card, card.train, plan, frames, group
         self.out, self.journal = out, journal
         self.history, self.step, self.best, self.weights = History(), 0, "", "fresh"
+        self.begun = 0  # windows that an earlier process has seen
         self._loss = card.lookup(plan.loss, key="train.loss")
         self._shrink: loss.Shrink = getattr(loss, plan.shrink)
         self._rate = card.lookup(plan.schedule, schedule, "train.schedule")
@@ -107,7 +108,7 @@ class Loop:
             for name in ("optimizer", "scaler"):
                 self._parts()[name].load_state_dict(state[name])
             self.history, self.step = History(**state["history"]), state["step"]
-            self.weights, self.best = state["weights"], state["best"]
+            self.weights, self.best, self.begun = state["weights"], state["best"], len(self.history.windows)
             self._take_along(start.resume.parent / self.best)
 
     def train(self, stopping: Callable[[], bool], workers: int = stream.WORKERS) -> bool:

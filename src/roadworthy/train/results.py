@@ -15,17 +15,20 @@ from roadworthy import record
 from roadworthy.card import ModelCard
 from roadworthy.evidence import environment
 from roadworthy.problem import Problem
+from roadworthy.published import RESULT
 from roadworthy.record import Outcome, Record
 from roadworthy.train.checkpoint import History
 from roadworthy.train.plan import Plan
 
-RESULT = "result"  # the group of runs by a recipe of the card as it is
 RECORDS = "records.jsonl"
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run was: its plan beside the recipe's own, chip and devices, data, the weights that it began with."""
+    """What a run was: its plan beside the recipe's own, chip and devices, data, the weights that it began with.
+
+    `steps` are those of all its epochs.
+    """
 
     card: ModelCard
     plan: Plan
@@ -36,6 +39,7 @@ class Ran:
     frames: int | None
     drawn: bool
     weights: str
+    steps: int
 
     @property
     def name(self) -> str:
@@ -58,20 +62,24 @@ class Ran:
         return replace(self.plan, **free) == replace(self.recipe, **free)  # type: ignore[arg-type]
 
 
-def records(ran: Ran, history: History, out: Path, steps: int) -> list[Record]:
+def records(ran: Ran, history: History, out: Path, steps: int, begun: int = 0) -> list[Record]:
     """The run's figures; the samples beside them hold losses, rates, windows and scores.
 
-    mIoU is that of the last epoch validated. Raises Problem where the samples cannot be written.
+    Images/s are of the windows from number `begun` on: a run may have come from other devices. mIoU is that of the last
+    epoch validated; a run of a recipe has one when all its epochs are done. Raises Problem where the samples cannot be
+    written.
     """
-    figures: dict[str, float | None] = {"train.throughput": history.images_per_second}
+    why = {"train.throughput": f"{steps} steps: the first {ran.plan.window} warm up, and images/s are of the others"}
+    figures: dict[str, float | None] = {"train.throughput": history.images_per_second(begun)}
     if history.scores and history.best:
         figures |= {"train.miou": history.scores[-1][2], "train.best_miou": history.best[2]}
-    name = _samples(ran, history, out)
-    unstable = f"{steps} steps: the first {ran.plan.window} warm up, and images/s are of those that follow"
+        if ran.as_told and steps < ran.steps:
+            figures["train.miou"], why["train.miou"] = None, f"ended after step {steps} of {ran.steps}"
+    more: dict[str, Any] = {"samples": _samples(ran, history, out), "steps": steps, "when": _now()}
     return [
-        _record(ran, metric, value, samples=name, steps=steps)
+        _record(ran, metric, value, **more)
         if value is not None
-        else _record(ran, metric, None, outcome="unstable", detail=unstable, steps=steps)
+        else _record(ran, metric, None, outcome="unstable", detail=why[metric], **more)
         for metric, value in figures.items()
     ]
 
@@ -79,7 +87,7 @@ def records(ran: Ran, history: History, out: Path, steps: int) -> list[Record]:
 def lost(ran: Ran, problem: Problem, steps: int) -> list[Record]:
     """The record of a run that gave no figure, with the reason."""
     outcome: Outcome = getattr(problem, "outcome", "crash")
-    return [_record(ran, "train.throughput", None, outcome=outcome, detail=str(problem), steps=steps)]
+    return [_record(ran, "train.throughput", None, outcome=outcome, detail=str(problem), steps=steps, when=_now())]
 
 
 def append(out: Path, found: Sequence[Record]) -> None:
@@ -104,13 +112,16 @@ def _record(ran: Ran, metric: str, value: float | None, *, outcome: Outcome = "o
         data=ran.data,
         frames=ran.frames if scored else None,
         weights=ran.weights,
-        when=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         environment={**environment(), **({"device": ran.device} if ran.device else {})},
         run=ran.name,
         devices=ran.plan.devices,
         settings={"group": group, **ran.plan.settings(), "steps": steps},
         **more,
     )
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
 
 
 def _samples(ran: Ran, history: History, out: Path) -> str:
