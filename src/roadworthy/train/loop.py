@@ -30,7 +30,6 @@ from roadworthy.train.journal import Journal, Step
 from roadworthy.train.plan import Plan
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-STATIC = 2**31 - 1  # steps after which a loss scale that the card gives would grow
 KEEP_S = 600.0  # between two states on disk within an epoch
 NO_MEMORY = ("out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
 
@@ -80,7 +79,7 @@ class Loop:
             parameter.requires_grad_(name not in self.told.unused)
         self._optimizer = _optimizer(plan, self.module)
         fp16, scale = plan.precision == "fp16", plan.loss_scale
-        given: dict[str, Any] = {"init_scale": scale, "growth_interval": STATIC} if scale else {}
+        given = {"init_scale": scale} if scale else {}
         self._scaler = torch.amp.GradScaler(group.device.type, enabled=fp16, **given)
         self._weight: Tensor | None = None
         self._saved = time.monotonic()
@@ -175,7 +174,7 @@ class Loop:
                 self._scaler.scale(found).backward()  # type: ignore[no-untyped-call]
             window.add(found.detach(), last=turn + 1 == plan.accumulate)
         self._scaler.step(self._optimizer)
-        self._scaler.update()
+        self._scaler.update(plan.loss_scale)  # one that is given stays, whatever overflows
         self._optimizer.zero_grad()
         window.rates.append(rate)
         self.step += 1
