@@ -270,8 +270,9 @@ class ModelCard:
         own = file in OWN
         module = own_module(self.path.parent / f"{file}.py") if own else None if dot else engine
         if module is None:
-            right = f'"net.{attribute}"'
-            raise Problem(f"{self.path}: {name!r} must be a name in the model's net.py, such as {right}")
+            place = key.partition(".")[0] if key.partition(".")[0] in OWN else OWN[0]
+            right = f'"{place}.{attribute}"'
+            raise Problem(f"{self.path}: {name!r} must be a name in the model's {place}.py, such as {right}")
         known = functions(module, callable) if own else functions(module)
         if attribute not in known:
             right = ", ".join(f"{file}{dot}{n}" for n in known)

@@ -387,3 +387,12 @@ def test_a_run_with_a_gap_in_its_data_is_told(run, plan, tiny_splits, tmp_path):
 
     with pytest.raises(Problem, match=re.escape(f"{tmp_path / 'gone.png'}: cannot be read")):
         run(plan, frames=frames)
+
+
+def test_a_run_goes_on_with_as_many_frames_alone(run, plan, frames):
+    """Another number of them would have other steps, and other rates."""
+    first = run(replace(plan, max_steps=1), "first")
+    fewer = Frames(replace(frames.train, frames=frames.train.frames[:-1]), frames.val)
+
+    with pytest.raises(Problem, match=r"last\.pth: the run was begun with \d+ training frames; .* holds \d+$"):
+        run(plan, "second", start=resumed(first), frames=fewer)

@@ -79,7 +79,7 @@ class Loop:
             parameter.requires_grad_(name not in self.told.unused)
         self._optimizer = _optimizer(plan, self.module)
         fp16, scale = plan.precision == "fp16", plan.loss_scale
-        given = {"init_scale": scale} if scale else {}
+        given: dict[str, Any] = {"init_scale": scale} if scale else {}
         self._scaler = torch.amp.GradScaler(group.device.type, enabled=fp16, **given)
         self._weight: Tensor | None = None
         self._saved = time.monotonic()
@@ -102,6 +102,10 @@ class Loop:
             self.weights = f"{start.finetune.name}@{fingerprint.of_file(start.finetune)}"
         if start.state is not None and start.resume is not None:
             state = dict(start.state)
+            here = len(self.frames.train)
+            if state["frames"] != here:
+                begun = f"the run was begun with {state['frames']} training frames"
+                raise Problem(f"{start.resume}: {begun}; {self.frames.train.root} holds {here}")
             have = {name: value.cpu() for name, value in state["state_dict"].items()}
             self.module.load_state_dict(network.matched(self.card, start.resume, have, self.module.state_dict()))
             for name in ("optimizer", "scaler"):
@@ -257,7 +261,8 @@ class Loop:
         self._saved = time.monotonic()
         if self.group.first:
             state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
-            checkpoint.save({**state, "best": self.best, "weights": self.weights}, self.last)
+            more = {"frames": len(self.frames.train), "best": self.best, "weights": self.weights}
+            checkpoint.save({**state, **more}, self.last)
 
     def _parts(self) -> dict[str, Any]:
         """What has a state of its own."""
