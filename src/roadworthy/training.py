@@ -203,9 +203,10 @@ class _Training:
         if self.options.validate == 0:
             return Frames(train, None)
         try:
-            return Frames(train, *Material(self.options.data, None).dataset(card))
+            pipeline.open_data(self.options.data, card, "val")
         except Problem as problem:
             raise Problem(f"{problem}; --validate 0 trains without validation") from None
+        return Frames(train, *Material(self.options.data, None).dataset(card))
 
     def _ran(self, plan: Plan, frames: Frames, group: Group, weights: str) -> Ran:
         from roadworthy.train import plan as plans  # noqa: PLC0415

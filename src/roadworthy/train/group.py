@@ -125,7 +125,8 @@ class Group:
 def joined(road: Road, place: Place) -> Iterator[Group]:
     """The group of all processes, left at the end.
 
-    Where one has met a problem it stays in: it tells its own before the others see that it is gone. Raises Unavailable where this machine has not the road's device, Problem where the processes cannot meet.
+    Where one has met a problem it stays in: it tells its own before the others see that it is gone. Raises Unavailable
+    where this machine has not the road's device, Problem where the processes cannot meet.
     """
     device = _device(road, place)
     if place.world == 1:
