@@ -13,6 +13,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from roadworthy import record
 from roadworthy.__main__ import main
 
 PHOTOGRAPH = "frame.png"
@@ -31,7 +32,8 @@ def run(tiny_models: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_evaluate_prints_the_figure_of_the_acceptance_run(run, tiny_data, tmp_path):
     """JSON on stdout, where the records are on stderr."""
-    status, out, err = run("evaluate", "tiny", "--data", tiny_data, "--batch", 4, "--json", "--out", tmp_path)
+    words = ("--soc", "cpu", "--batch", 4, "--json")
+    status, out, err = run("evaluate", "tiny", "--data", tiny_data, *words, "--out", tmp_path)
     row = json.loads(out)
 
     assert 0 == status
@@ -40,6 +42,20 @@ def test_evaluate_prints_the_figure_of_the_acceptance_run(run, tiny_data, tmp_pa
     assert pytest.approx(0.853, abs=1e-3) == row["pixel_accuracy"]
     assert 0 < row["seconds_per_frame"] < 60
     assert f"records: {tmp_path}/records.jsonl" in err
+
+
+def test_evaluate_runs_the_network_where_no_chip_is_named(run, tiny_data, tmp_path):
+    """In torch, which trained it; a chip that is named runs the graph."""
+    for words, runtime in (
+        ((), "eager"),
+        (("--soc", "cpu"), "onnxruntime"),
+        (("--runtime", "onnxruntime"), "onnxruntime"),
+    ):
+        out = tmp_path / "-".join([*words, "run"])
+        _, _, err = run("evaluate", "tiny", "--data", tiny_data, "--out", out, *words)
+
+        assert {runtime} == {row.runtime for row in record.read(out / "records.jsonl")}
+        assert ("--soc cpu runs the graph" in err) == (runtime == "eager")
 
 
 def test_evaluate_for_people_names_the_classes(run, tiny_data, tmp_path):

@@ -76,7 +76,7 @@ def test_the_figure_is_that_of_evaluate(run, tiny_models, tiny_splits, tmp_path,
     _, out, _ = run(*SHORT)
     path, best = out.splitlines()[-1], re.search(r"best (\d\.\d+)", out)[1]
     data = ["--data", tiny_splits, "--out", tmp_path / "evaluated", "--models", tiny_models]
-    main(["evaluate", "tiny", "--weights", path, "--runtime", "eager", "--soc", "cpu", *map(str, data)])
+    main(["evaluate", "tiny", "--weights", path, *map(str, data)])
 
     assert f"dataset: mIoU {best} " in capsys.readouterr().out
 

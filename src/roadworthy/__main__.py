@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roadworthy.pipeline import Progress as Shown
     from roadworthy.workshop import Share
 
+IN_TORCH = "eager"  # what a checkpoint is evaluated by where no chip is named, and what it was trained by
 USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
 WEIGHTS = "checkpoint (default: the sample weights beside the card, else untrained ones)"
 
@@ -139,7 +140,8 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
         return
     print(f"records: {run.out}/records.jsonl", file=sys.stderr)
     origin = {"data": found.data, "weights": found.weights}
-    print(f"data: {found.data}, weights: {found.weights}", file=sys.stderr)
+    how = f"{case.runtime}, in torch; --soc cpu runs the graph" if case.runtime == IN_TORCH else case.runtime
+    print(f"data: {found.data}, weights: {found.weights}, runtime: {how}", file=sys.stderr)
     _print_scores([{**row, **origin} for row in pipeline.scores(case.card, evaluation, names)], options)
 
 
@@ -261,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_chip(add: Any) -> None:
     add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
-    add("--soc", metavar="CHIP", help="exact name (default: what the machine has)")
+    add("--soc", metavar="CHIP", help="exact name (default: what the machine has; on a cpu the network in torch)")
     add("--runtime", metavar="NAME", help="how the chip is run, such as ais_bench (by files) or eager (torch)")
     add("--device", type=int, metavar="N", help="number of the device (default: the first free one of the chip)")
 
@@ -310,7 +312,8 @@ def _case(options: argparse.Namespace, batch: int, tell: Callable[[str], None]) 
     soc, why = (options.soc, "") if options.soc else devices.default(options.runtime or "")
     if why:
         tell(f"chip: {soc} ({why})")
-    return Case(_card(options), chips.find(soc), batch, options.runtime or "")
+    runtime = options.runtime or ("" if options.soc or soc != "cpu" else IN_TORCH)
+    return Case(_card(options), chips.find(soc), batch, runtime)
 
 
 def _tell(text: str) -> None:

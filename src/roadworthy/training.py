@@ -252,7 +252,7 @@ class _Training:
                 self._ship(loop, path)
             data = shlex.quote(self.options.data)
             verb = f"roadworthy evaluate {self.full.key} --weights {shlex.quote(str(path))} --data {data}"
-            say(f"the same figure by torch: {verb} --runtime eager; of the graph: without --runtime")
+            say(f"the same figure: {verb}; of the graph: with --soc cpu")
 
     def _ship(self, loop: Loop, best: Path) -> None:
         from roadworthy import network  # noqa: PLC0415
