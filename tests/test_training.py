@@ -240,7 +240,7 @@ FLAGS = [
     (("--batch", "-1"), "--batch -1: it must be 1 or more"),
     (("--accumulate", "0"), "--accumulate 0: it must be 1 or more"),
     (("--window", "0"), "--window 0: it must be 1 or more"),
-    (("--seed", "-1"), "count from 0 on; one of them is below"),
+    (("--seed", "-1"), "--seed -1: it must be from 0 on"),
     (("--rate", "-0.1"), "--rate -0.1: it must be above 0"),
     (("--loss-scale", "0"), "--loss-scale 0: it must be above 0"),
     (("--crop", "100"), "--crop 100x200: height and width must be multiples of 8"),
@@ -248,7 +248,7 @@ FLAGS = [
     (("--recipe", "8p"), "--recipe 8p: tiny has 1p, 4p"),
     (("--device", "tpu"), "--device tpu: it must be auto, cpu, cuda, npu"),
     (("--workers", "0"), "--workers 0: it must be 1 or more"),
-    (("--resume",), "last.pth: there is no such file"),
+    (("--resume",), "last.pth: there is no run to go on with"),
     (("--finetune", "none.pth"), "none.pth: there is no such file"),
     (("--batch", "6"), "5 training frames are fewer than the 6 of one step (1 devices x 6 crops x 1 batches)"),
 ]

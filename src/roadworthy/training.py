@@ -40,7 +40,13 @@ NUMBERS = {  # flags that stand for a number of the card, and their types
     "accumulate": (int, "N", "batches a step"),
     "crop": (str, "H[xW]", "size of crops (H alone: in the card's proportion)"),
     "rate": (float, "R", "highest learning rate"),
+    "schedule": (str, "NAME", "how the rate falls: cosine or poly"),
     "warmup": (int, "N", "epochs that the rate takes to rise"),
+    "momentum": (float, "M", "of sgd"),
+    "decay": (float, "D", "of weights"),
+    "class_weights": (float, "C", "weigh a class by 1/ln(C + its share of pixels)"),
+    "scales": (str, "LOW-HIGH", "of the short side before the cut, in parts of the input's, such as 0.5-2"),
+    "blur": (float, "SHARE", "of the crops that are blurred"),
     "loss_scale": (float, "S", "fixed factor of losses in fp16 (default: the card's, else found while training)"),
     "seed": (int, "N", "of weights, order, crops and dropout (default: 0)"),
     "max_steps": (int, "N", "end after so many steps; the rates stay those of all epochs"),
@@ -48,6 +54,7 @@ NUMBERS = {  # flags that stand for a number of the card, and their types
     "window": (int, "N", "steps between two looks at the loss (default: 10); the first ones warm up"),
 }
 CHOICES = {
+    "optimizer": (("sgd", "adam"), "by which weights learn"),
     "precision": (("fp32", "bf16", "fp16"), "of activations (default: the card's, on a cpu fp32)"),
     "shrink": (("nearest", "bilinear"), "labels to coarser outputs; bilinear is the guide's, and invents classes"),
 }
@@ -79,7 +86,7 @@ def train(card: ModelCard, options: argparse.Namespace) -> int:
 def one_voice() -> Iterator[None]:
     """Among many processes, what is wrong with all of them is told by the first, what is wrong with one by that one."""
     from roadworthy.train.group import Place  # noqa: PLC0415  torch
-    from roadworthy.train.loop import Lost  # noqa: PLC0415
+    from roadworthy.train.trouble import Lost  # noqa: PLC0415
 
     place = Place.here()
     try:
@@ -135,6 +142,11 @@ class _Training:
         from roadworthy.train.loop import Start  # noqa: PLC0415
 
         options, card = self.options, self._fitted()
+        if options.workers is not None and options.workers < 1:
+            raise Problem(f"--workers {options.workers}: it must be 1 or more")
+        if options.resume == Path() and not (self.out / checkpoint.LAST).exists():
+            told = f"{self.out / checkpoint.LAST}: there is no run to go on with; --out names its folder"
+            raise Problem(f"{told}, and without --resume one begins")
         given = {name: getattr(options, name) for name in (*NUMBERS, *CHOICES)}
         last = self.out / checkpoint.LAST
         path = last if options.resume == Path() else options.resume
@@ -217,7 +229,9 @@ class _Training:
         return Ran(
             card=self.full,
             plan=plan,
-            recipe=plans.resolve(self._fitted(), self.full, plan.devices, group.road.kind, {"recipe": plan.recipe}),
+            recipe=plans.resolve(
+                self._fitted(), self.full, plan.devices, group.road.kind, {"recipe": plan.recipe, "accumulate": 1}
+            ),
             soc=group.road.soc(called),
             device=called,
             data=frames.validated or frames.train.name,
@@ -225,12 +239,11 @@ class _Training:
             drawn=frames.train.origin is not None,
             weights=weights,
             steps=plan.total(len(frames.train)),
+            threads=group.threads,
         )
 
     def _workers(self, group: Group) -> int:
         if self.options.workers is not None:
-            if self.options.workers < 1:
-                raise Problem(f"--workers {self.options.workers}: it must be 1 or more")
             return int(self.options.workers)
         return max(2, min(16, len(os.sched_getaffinity(0)) // group.place.neighbours))
 
@@ -238,21 +251,24 @@ class _Training:
         """Records, figures on stdout, and how to come by them again."""
         from roadworthy.train import results  # noqa: PLC0415
 
-        results.append(self.out, found := results.records(ran, loop.history, self.out, loop.step, loop.begun))
+        found = []
+        if loop.step > loop.start:  # what another process has told stays as it was
+            results.append(self.out, found := results.records(ran, loop.history, self.out, loop.step, loop.begun))
         if best := loop.history.best:
             print(f"mIoU {loop.history.scores[-1][2]:.6f}, best {best[2]:.6f} (epoch {best[0]:.0f})")
         for row in found:
             if row.metric == "train.throughput":
                 speed = f"{row.value:.2f} images/s" if row.value is not None else f"no images/s: {row.detail}"
                 print(f"{speed} ({ran.name})")
-        if loop.best:
-            path = self.out / loop.best
+        if loop.keeper.best:
+            path = self.out / loop.keeper.best
             print(path)
             if self.options.safetensors:
                 self._ship(loop, path)
+        if loop.keeper.best and loop.history.scores:
             data = shlex.quote(self.options.data)
             verb = f"roadworthy evaluate {self.full.key} --weights {shlex.quote(str(path))} --data {data}"
-            say(f"the same figure: {verb}; of the graph: with --soc cpu")
+            say(f"the same figure: {verb} --soc cpu --runtime eager; of the graph: without --runtime")
 
     def _ship(self, loop: Loop, best: Path) -> None:
         from roadworthy import network  # noqa: PLC0415

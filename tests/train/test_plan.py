@@ -46,17 +46,26 @@ def test_the_recipe_goes_by_the_number_of_devices(devices, recipe, batch, rate):
     assert (recipe, batch, rate, 1) == (plan.recipe, plan.batch, plan.rate, plan.accumulate)
 
 
-@pytest.mark.parametrize(("devices", "accumulate"), [(1, 8), (2, 4), (4, 2), (8, 1), (3, 1), (16, 1)])
+@pytest.mark.parametrize(("devices", "accumulate"), [(1, 8), (2, 4), (4, 2), (8, 1), (16, 1)])
 def test_a_recipe_asked_for_keeps_its_global_batch(devices, accumulate):
-    """One device does by accumulation what the recipe does on eight; three cannot."""
+    """One device does by accumulation what the recipe does on eight; more devices than it names do more."""
     plan = icnet(devices, recipe="8p")
 
     assert ("8p", 16, accumulate) == (plan.recipe, plan.batch, plan.accumulate)
     assert (128 == plan.global_batch) == (devices in (1, 2, 4, 8))
 
 
+def test_a_recipe_whose_steps_the_devices_cannot_take_is_refused():
+    """Unless it is said how: what would come out is another global batch at the same rate."""
+    with pytest.raises(Problem, match=r"--recipe 8p: 3 devices cannot take its steps; 1, 2, 4, 8 can, or --accumulate"):
+        icnet(3, recipe="8p")
+
+    assert 3 * 16 * 2 == icnet(3, recipe="8p", accumulate=2).global_batch
+
+
 FLAGS = {
-    "epochs": 3, "batch": 5, "accumulate": 2, "rate": 0.5, "warmup": 9, "loss_scale": 128.0, "seed": 7,
+    "momentum": 0.8, "decay": 0.1, "blur": 0.25, "class_weights": 1.5, "optimizer": "adam", "schedule": "poly",
+    "epochs": 3, "batch": 5, "accumulate": 2, "rate": 0.5, "warmup": 2, "loss_scale": 128.0, "seed": 7,
     "max_steps": 11, "validate": 0, "window": 3, "precision": "bf16", "shrink": "bilinear",
 }  # fmt: skip
 
@@ -119,8 +128,14 @@ def test_devices_differ_in_nothing_else():
     [
         *(({key: 0}, f"--{key} 0: it must be 1 or more") for key in ("batch", "accumulate", "epochs", "window")),
         *(({key: -3}, f"--{key} -3: it must be 1 or more") for key in ("batch", "accumulate", "epochs", "window")),
-        *(({key: -1}, "count from 0 on; one of them is below") for key in ("validate", "warmup", "seed", "max_steps")),
-        ({"seed": 2**63}, "--seed 9223372036854775808: it must be below 2**63"),
+        *(({key: -1}, "-1: it must be 0 or more") for key in ("validate", "warmup", "max_steps")),
+        *(({"seed": seed}, "it must be from 0 on and below 2**63") for seed in (-1, 2**63)),
+        ({"warmup": 5, "epochs": 5}, "--warmup 5: of 5 epochs the rate must rise in fewer"),
+        ({"momentum": 1.0}, "--momentum 1: it must be from 0 on and below 1"),
+        ({"decay": -0.1}, "--decay -0.1: it must be 0 or more"),
+        ({"blur": 2.0}, "--blur 2: it must be a share of the crops"),
+        ({"class_weights": 1.0}, "--class-weights 1: it must be above 1"),
+        ({"scales": "2-1"}, "--scales 2-1: it must be the lowest and the highest part"),
         ({"rate": 0.0}, "--rate 0: it must be above 0"),
         ({"rate": float("nan")}, "--rate nan: it must be above 0"),
         ({"loss_scale": 0.0}, "--loss-scale 0: it must be above 0, and finite"),
@@ -185,7 +200,7 @@ def test_a_plan_comes_back_from_a_checkpoint():
     assert {int, float, str, list, type(None)} >= {type(value) for value in saved.values()}
     assert plan == Plan.of_saved(saved)
     for other in ({**saved, "new": 1}, {key: value for key, value in saved.items() if key != "seed"}):
-        with pytest.raises(Problem, match="the plan in it is of another version of roadworthy"):
+        with pytest.raises(Problem, match="of another version of roadworthy; --finetune begins with its best weights"):
             Plan.of_saved(other)
 
 

@@ -46,6 +46,7 @@ def figures(found: Ran, tmp_path, history: History = HISTORY) -> dict[str, recor
         (8, "NPU", {"precision": "fp32"}, "NPU-8p batch 16 lr 0.1 O0", "NPU-8p"),
         (8, "NPU", {"epochs": 2}, "NPU-8p batch 16 lr 0.1 scale 32 O1", "NPU-8p"),
         (1, "NPU", {"recipe": "8p"}, "NPU-1p batch 16 lr 0.1 scale 32 O1", "NPU-1p"),  # not the guide's run on one
+        (4, "NPU", {}, "NPU-4p batch 7 lr 0.01 scale 32 O1", "NPU-4p"),  # the card has no numbers for four
     ],
 )
 def test_a_run_is_named_as_in_the_guide(tmp_path, devices, soc, given, name, group):
@@ -99,14 +100,22 @@ def test_a_run_without_a_warm_window_has_no_speed(tmp_path):
     assert 0.681 == rows["train.miou"].value
 
 
-def test_a_recipe_that_was_not_gone_through_has_no_final_miou(tmp_path):
-    """What is promised is promised of all its epochs; a run of one's own numbers ends where it is told to."""
+def test_a_run_that_ended_early_has_no_final_miou(tmp_path):
+    """What is promised is promised of all its epochs; a search's final mIoU is final too."""
     rows = figures(replace(ran(), steps=4600), tmp_path)
 
     assert (None, "unstable") == (rows["train.miou"].value, rows["train.miou"].outcome)
     assert "ended after step 30 of 4600" == rows["train.miou"].detail
     assert 0.7 == rows["train.best_miou"].value
-    assert 0.681 == figures(replace(ran(rate=0.12), steps=4600), tmp_path)["train.miou"].value
+
+
+def test_a_run_from_other_weights_is_no_run_of_the_recipe(tmp_path):
+    """What is promised of training is promised from the start on."""
+    rows = figures(replace(ran(), weights="best.pth@0a1b"), tmp_path)
+
+    assert {("NPU-8p batch 16 lr 0.1 scale 32 O1 from best.pth@0a1b", "NPU-8p")} == {
+        (row.run, row.settings["group"]) for row in rows.values()
+    }
 
 
 def test_images_per_second_are_of_the_process_that_tells_them(tmp_path):

@@ -19,6 +19,7 @@ from roadworthy.problem import Problem
 from roadworthy.train.plan import Plan
 
 LAST = "last.pth"
+FRESH = "fresh"  # the weights of a run that no checkpoint began
 FORMAT = 1  # of LAST
 
 
@@ -68,7 +69,9 @@ def read(path: Path, model: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not {"format", "plan", "step", "optimizer"} <= found.keys():
         raise Problem(f"{path}: weights without the state of a run, which {LAST} holds; --finetune begins with weights")
     if found["format"] != FORMAT:
-        raise Problem(f"{path}: of format {found['format']}; this version goes on with {FORMAT}")
+        raise Problem(
+            f"{path}: of format {found['format']}; this version goes on with {FORMAT}; --finetune begins with its weights"
+        )
     if found["plan"].get("model") != model:
         raise Problem(f"{path}: the run of another model: {found['plan'].get('model')}, not {model}")
     return found

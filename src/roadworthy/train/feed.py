@@ -36,7 +36,7 @@ def batches(  # noqa: PLR0913, PLR0917  all that a batch depends on
     def crop(job: tuple[int, int]) -> Crop:
         epoch, index = job
         frame = dataset.frames[index]
-        rng = np.random.default_rng([plan.seed, epoch, index])
+        rng = np.random.default_rng([plan.seed, epoch, index, 1])  # the order has the seeds that end here
         image, label = decode.read_image(frame.image), decode.read_label(frame.label, frame.label_kind)
         if image.shape[:2] != label.shape:
             found, right = ("x".join(map(str, shape[1::-1])) for shape in (label.shape, image.shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Road:
         return found[0] if found else self.chip
 
 
+SCALE = 2.0**16  # of losses, until a better one is found
 CPU = Road("cpu", "cpu", "gloo")
 ROADS = {road.kind: road for road in (CPU, Road("cuda", "GPU", "nccl"), Road("npu", "NPU", "hccl", "torch_npu"))}
 
@@ -65,7 +66,11 @@ def find(name: str) -> Road:
     if name == "auto":
         if torch.cuda.is_available():
             return ROADS["cuda"]
-        return ROADS["npu"] if importlib.util.find_spec("torch_npu") else ROADS["cpu"]
+        with suppress(ImportError):
+            importlib.import_module(ROADS["npu"].package)
+            if getattr(torch, ROADS["npu"].kind).is_available():
+                return ROADS["npu"]
+        return CPU
     if name not in ROADS:
         raise Problem(f"--device {name}: it must be auto, {', '.join(ROADS)}")
     return ROADS[name]
@@ -81,6 +86,21 @@ class Group:
     def first(self) -> bool:
         """Whether this process is the one that writes and speaks."""
         return self.place.rank == 0
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of torch on a cpu."""
+        return torch.get_num_threads() if self.device.type == "cpu" else None
+
+    def scaler(self, scale: float | None, *, enabled: bool) -> Any:
+        """What keeps losses in fp16 from underflow: by `scale`, else by one that is found while training.
+
+        Chips that saturate tell an overflow by a flag of their own, which their package's class reads.
+        """
+        if self.road.package:
+            amp = importlib.import_module(f"{self.road.package}.{self.road.kind}.amp")
+            return amp.GradScaler(init_scale=scale or SCALE, enabled=enabled, dynamic=scale is None)
+        return torch.amp.GradScaler(self.device.type, init_scale=scale or SCALE, enabled=enabled)
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """The module with gradients averaged over all processes after every backward pass."""
@@ -115,7 +135,7 @@ class Group:
         return found
 
     def same_statistics(self, module: nn.Module) -> None:
-        """Give all processes the running statistics of the first, as every forward pass of a wrapped module does."""
+        """Give all processes the running statistics of the first, as forward passes of a wrapped module do."""
         if self.place.world > 1:
             for buffer in module.buffers():
                 distributed.broadcast(buffer, 0)
@@ -156,7 +176,7 @@ def _device(road: Road, place: Place) -> torch.device:
         )
     if place.local >= module.device_count():
         raise Unavailable(
-            f"--device {road.kind}: {place.neighbours} processes were started here, and {module.device_count()} devices are there"
+            f"--device {road.kind}: {place.neighbours} processes were started here, and {module.device_count()} devices are there; --nproc-per-node takes as many"
         )
     module.set_device(place.local)
     return torch.device(road.kind, place.local)

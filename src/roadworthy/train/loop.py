@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from roadworthy import fingerprint, network, pipeline, soc
 from roadworthy.card import ModelCard
@@ -21,21 +20,17 @@ from roadworthy.case import Case
 from roadworthy.data import stream
 from roadworthy.data.cityscapes import Dataset
 from roadworthy.pipeline import Evaluation
-from roadworthy.problem import OutOfMemory, Problem
+from roadworthy.problem import Problem
 from roadworthy.runtimes import eager
-from roadworthy.train import checkpoint, curves, feed, loss, schedule
-from roadworthy.train.checkpoint import LAST, History
+from roadworthy.train import checkpoint, feed, loss, schedule, trouble
+from roadworthy.train.checkpoint import FRESH, History
 from roadworthy.train.group import Group
 from roadworthy.train.journal import Journal, Step
+from roadworthy.train.keeper import Keeper
 from roadworthy.train.plan import Plan
 
+LEFT_OUT = 10  # steps in a row that no run goes on after
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-KEEP_S = 600.0  # between two states on disk within an epoch
-NO_MEMORY = ("out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
-
-
-class Lost(Problem):
-    """Another process of the run is gone."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,9 @@ class Loop:
     ) -> None:
         assert card.train is not None
         self.card, self.told, self.plan, self.frames, self.group = card, card.train, plan, frames, group
-        self.out, self.journal = out, journal
-        self.history, self.step, self.best, self.weights = History(), 0, "", "fresh"
-        self.begun = 0  # windows that an earlier process has seen
+        self.keeper, self.journal = Keeper(out, card.train.best, card.train.prefix, first=group.first), journal
+        self.history, self.step, self.weights = History(), 0, FRESH
+        self.start, self.begun = 0, 0  # the step that this process begins at, and windows that other devices have seen
         self._loss = card.lookup(plan.loss, key="train.loss")
         self._shrink: loss.Shrink = getattr(loss, plan.shrink)
         self._rate = card.lookup(plan.schedule, schedule, "train.schedule")
@@ -78,16 +73,10 @@ class Loop:
         for name, parameter in self.module.named_parameters():
             parameter.requires_grad_(name not in self.told.unused)
         self._optimizer = _optimizer(plan, self.module)
-        fp16, scale = plan.precision == "fp16", plan.loss_scale
-        given: dict[str, Any] = {"init_scale": scale} if scale else {}
-        self._scaler = torch.amp.GradScaler(group.device.type, enabled=fp16, **given)
+        self._left_out = 0  # steps in a row that overflowed
+        self._optimizer.register_step_post_hook(self._take)
+        self._scaler = group.scaler(plan.loss_scale, enabled=plan.precision == "fp16")
         self._weight: Tensor | None = None
-        self._saved = time.monotonic()
-
-    @property
-    def last(self) -> Path:
-        """The state from which the run can go on."""
-        return self.out / LAST
 
     @property
     def epoch(self) -> int:
@@ -106,13 +95,15 @@ class Loop:
             if state["frames"] != here:
                 begun = f"the run was begun with {state['frames']} training frames"
                 raise Problem(f"{start.resume}: {begun}; {self.frames.train.root} holds {here}")
-            have = {name: value.cpu() for name, value in state["state_dict"].items()}
-            self.module.load_state_dict(network.matched(self.card, start.resume, have, self.module.state_dict()))
+            want = self.module.state_dict()
+            self.module.load_state_dict(network.matched(self.card, start.resume, state["state_dict"], want))
             for name in ("optimizer", "scaler"):
                 self._parts()[name].load_state_dict(state[name])
             self.history, self.step = History(**state["history"]), state["step"]
-            self.weights, self.best, self.begun = state["weights"], state["best"], len(self.history.windows)
-            self._take_along(start.resume.parent / self.best)
+            self.weights = state["weights"]
+            self.start = self.step
+            self.begun = 0 if state["work"] == self._work() else len(self.history.windows)
+            self.keeper.take_along(start.resume.parent, state["best"])
 
     def train(self, stopping: Callable[[], bool], workers: int = stream.WORKERS) -> bool:
         """Go through all steps, or up to the one after which `stopping` says so; the state of the last step is kept.
@@ -126,7 +117,7 @@ class Loop:
                 f"{self.frames.train.root}: {frames} training frames are fewer than the {self.plan.global_batch} of one step "
                 f"({self.plan.devices} devices x {self.plan.batch} crops x {self.plan.accumulate} batches)"
             )
-        with self._told_apart():
+        with trouble.told(self.plan, self.group, self.keeper.last):
             if self.told.class_weights is not None:
                 self._weight = feed.class_weights(self.card, self.frames.train, self.told.class_weights)
                 self._weight = self._weight.to(self.group.device)
@@ -138,25 +129,40 @@ class Loop:
     def _through(self, total: int, stopping: Callable[[], bool], workers: int) -> bool:
         wrapped = self.group.wrap(self.module)
         crops = feed.batches(self.card, self.frames.train, self.plan, self.step, self.group.place.rank, workers)
-        window = _Window(self.step, warm=False)
+        window = _Window(self.step, self.plan.window, warm=False)
         while self.step < total:
             epoch = self.epoch
             self._one_step(wrapped, crops, window)
             stopped = self.group.any(stopping())  # at every step: torchrun kills 30 s after it was asked to stop
             ended = self.epoch > epoch or self.step == total
-            if stopped or ended or self.step - window.first == self.plan.window:
+            if stopped or ended or self.step - window.first == window.steps:
                 self._close(window, epoch, total)
                 if stopped and self.step < total:  # after the last step, the end is nearer than another start
                     self._keep()
+                    self._draw()
                     return False
+                paused = ended or self.keeper.due
                 if ended:
                     self._end_epoch(total)
-                elif time.monotonic() - self._saved > KEEP_S:
+                elif paused:
                     self._keep()
-                window = _Window(self.step, warm=True)
+                window = self._next(paused=paused)
             elif self.journal:
                 self.journal.step(Step(self.step, total, epoch))
         return True
+
+    def _next(self, *, paused: bool) -> _Window:
+        """The window that follows; crops that were made while the clock stood still are used up in one of its own."""
+        if paused:
+            return _Window(self.step, -(-feed.AHEAD // self.plan.accumulate), warm=False)
+        return _Window(self.step, self.plan.window, warm=True)
+
+    def _take(self, *_: object) -> None:
+        self._left_out = -1
+
+    def _work(self) -> list[Any]:
+        """What images/s depend on; a run that goes on with the same is one run."""
+        return [self.group.device.type, self.plan.devices, self.plan.batch, self.plan.accumulate]
 
     def _one_step(self, wrapped: nn.Module, crops: Any, window: _Window) -> None:
         plan, device = self.plan, self.group.device
@@ -175,9 +181,11 @@ class Loop:
                 with torch.autocast(device.type, TYPES[plan.precision], enabled=plan.precision != "fp32"):
                     outputs = wrapped(images.to(device))
                 found = self._loss_of(outputs, labels.to(device)) / plan.accumulate
-                self._scaler.scale(found).backward()  # type: ignore[no-untyped-call]
+                self._scaler.scale(found).backward()
             window.add(found.detach(), last=turn + 1 == plan.accumulate)
-        self._scaler.step(self._optimizer)
+        self._scaler.step(self._optimizer)  # which takes it, unless a gradient overflows
+        self._left_out += 1
+        window.skipped += self._left_out > 0
         self._scaler.update(plan.loss_scale)  # one that is given stays, whatever overflows
         self._optimizer.zero_grad()
         window.rates.append(rate)
@@ -200,13 +208,15 @@ class Loop:
         """End a window: its losses are averaged over all processes; they and the weights after it must be finite."""
         losses = self.group.mean(torch.stack(window.losses)).tolist()
         seconds = time.perf_counter() - window.began
-        good = f"{self.last} holds the last good state (a lower --rate, a longer --warmup or a smaller --loss-scale may help)"
+        good = f"{self.keeper.last} holds the last good state (a lower --rate, a longer --warmup or a smaller --loss-scale may help)"
         for number, (value, rate) in enumerate(zip(losses, window.rates, strict=True), window.first + 1):
             if not math.isfinite(value):
                 raise Problem(f"the loss is {value} at step {number}, learning rate {rate:.3g}; {good}")
         if not torch.stack([value.detach().isfinite().all() for value in self.module.parameters()]).all():
             told = f"the weights are no longer finite after step {self.step}, learning rate {window.rates[-1]:.3g}"
             raise Problem(f"{told}; {good}")
+        if window.skipped:
+            self._tell_skipped(window.skipped, len(losses))
         self.history.losses += losses
         self.history.rates += window.rates
         images = len(losses) * self.plan.global_batch
@@ -216,6 +226,12 @@ class Loop:
             figures = (mean, window.rates[-1], images / seconds, window.waited / seconds, left)
             self.journal.step(Step(self.step, total, epoch, *figures))
 
+    def _tell_skipped(self, skipped: int, steps: int) -> None:
+        if self._left_out >= LEFT_OUT and self.plan.loss_scale is not None:
+            told = f"the last {self._left_out} steps up to {self.step} were left out: gradients overflow in fp16"
+            raise Problem(f"{told} at --loss-scale {self.plan.loss_scale:g}, which stays; a smaller one helps")
+        self._say(f"{skipped} of {steps} steps up to {self.step} were left out: gradients overflow in fp16")
+
     def _due(self, total: int) -> bool:
         """Whether the last step ended an epoch, or the run, that is to be validated or kept and has not been."""
         epoch, left = divmod(self.step, self.plan.steps_of_epoch(len(self.frames.train)))
@@ -223,13 +239,13 @@ class Loop:
         if not self.step or (left and not over):
             return False
         if self.frames.val is None or not validate:
-            return over and not self.best
+            return over and not (scores and self.keeper.best)  # what was never validated, the last weights replace
         return (over or epoch % validate == 0) and (not scores or scores[-1][1] < self.step)
 
     def _end_epoch(self, total: int) -> None:
         epoch = -(-self.step // self.plan.steps_of_epoch(len(self.frames.train)))
         if self._due(total) and self.frames.val is not None and self.plan.validate:
-            self._keep_state()  # whoever is killed in a long validation goes on with it
+            self._keep()  # whoever is killed in a long validation goes on with it
             score = self._validated(self.frames.val)
             better = self.history.best is None or score > self.history.best[2]
             self.history.scores.append([epoch, self.step, score])
@@ -237,10 +253,11 @@ class Loop:
             if self.journal:
                 self.journal.scalars({"mIoU": score}, self.step)
             if better:
-                self._keep_best(epoch, score)
+                self.keeper.keep_best(self.module, epoch, score)
         elif self._due(total):
-            self._keep_best(epoch, None)
+            self.keeper.keep_best(self.module, epoch, None)
         self._keep()
+        self._draw()
 
     def _validated(self, dataset: Dataset) -> float:
         """The mIoU by the card's convention, every process a share of the frames."""
@@ -248,76 +265,29 @@ class Loop:
         return pipeline.score(self.card, evaluation).miou
 
     def _keep(self) -> None:
-        """Write the state, the curves with it."""
-        self._keep_state()
-        if self.group.first and self.history.losses:
-            curves.draw(
-                self.history,
-                f"{self.card.name}, {self.plan.devices} x {self.group.device.type}, seed {self.plan.seed}",
-                self.out / "curves.png",
-            )
+        state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
+        self.keeper.keep({**state, "frames": len(self.frames.train), "weights": self.weights, "work": self._work()})
 
-    def _keep_state(self) -> None:
-        self._saved = time.monotonic()
-        if self.group.first:
-            state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
-            more = {"frames": len(self.frames.train), "best": self.best, "weights": self.weights}
-            checkpoint.save({**state, **more}, self.last)
+    def _draw(self) -> None:
+        self.keeper.draw(
+            self.history, f"{self.card.name}, {self.plan.devices} x {self.group.device.type}, seed {self.plan.seed}"
+        )
 
     def _parts(self) -> dict[str, Any]:
         """What has a state of its own."""
         return {"module": self.module, "optimizer": self._optimizer, "scaler": self._scaler}
 
-    def _keep_best(self, epoch: int, score: float | None) -> None:
-        """Write the weights under the published name; the ones that they beat go."""
-        if not self.group.first:
-            return
-        name, older = self.told.best.format(epoch=epoch, miou=score or 0.0), self.best
-        checkpoint.save(checkpoint.published(self.module, self.told.prefix), self.out / name)
-        self.best = name
-        if older and older != name:
-            with contextlib.suppress(OSError):
-                (self.out / older).unlink(missing_ok=True)
-
-    def _take_along(self, best: Path) -> None:
-        """The best weights of a run that goes on in another folder, so far as they are still there."""
-        if not self.best or (self.out / self.best).is_file():
-            return
-        if not best.is_file():
-            self.best = ""
-        elif self.group.first:
-            checkpoint.write(self.out / self.best, lambda file: file.write(best.read_bytes()))
-
     def _say(self, text: str) -> None:
         if self.journal:
             self.journal.say(text)
-
-    @contextlib.contextmanager
-    def _told_apart(self) -> Any:
-        """A batch too large and a process that is gone, in a sentence each; other errors are defects."""
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            told = str(error)
-            if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(mark in told for mark in NO_MEMORY):
-                crop = "x".join(map(str, self.plan.crop))
-                raise OutOfMemory(
-                    f"{self.plan.batch} crops of {crop} do not fit in the memory of {self.group.device} ({_first_line(told)}); a "
-                    "smaller --batch with a larger --accumulate takes the same steps"
-                ) from error
-            if self.group.place.world > 1 and (isinstance(error, distributed.DistError) or "gloo" in told):
-                kept = "holds the last state, --resume goes on from it" if self.last.exists() else "is not written yet"
-                reason = re.sub(r"^\[\S+\] |\. This is typically.*", "", _first_line(told))  # file of gloo, its advice
-                gone = f"process {self.group.place.rank}: another process of the run is gone ({reason})"
-                raise Lost(f"{gone}; {self.last} {kept}") from error
-            raise
 
 
 class _Window:
     """Losses and rates of the steps since the last look at them: a look makes the host wait for the device."""
 
-    def __init__(self, first: int, *, warm: bool) -> None:
-        self.first, self.began, self.waited, self.warm = first, time.perf_counter(), 0.0, warm
+    def __init__(self, first: int, steps: int, *, warm: bool) -> None:
+        self.first, self.steps, self.warm = first, steps, warm
+        self.began, self.waited, self.skipped = time.perf_counter(), 0.0, 0
         self.losses: list[Tensor] = []
         self.rates: list[float] = []
         self._parts: list[Tensor] = []
@@ -350,7 +320,3 @@ def _optimizer(plan: Plan, module: nn.Module) -> torch.optim.Optimizer:
 def _mixed(seed: int, number: int) -> int:
     """One seed of two numbers, of 64 bits as torch takes it."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason told")[:300]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-IGNORED = 255
+from roadworthy.train.augment import IGNORED
 
 Shrink = Callable[[Tensor, "tuple[int, int]"], Tensor]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -16,6 +16,18 @@ GRID = 8  # crops are multiples of it: what the networks' strides divide
 
 # what may change when a run goes on: who computes, and how it is watched
 FREE = ("devices", "accumulate", "max_steps", "validate", "window")
+
+LIMITS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("batch", "accumulate", "epochs", "window"), (lambda n: n >= 1, "1 or more")),
+    **dict.fromkeys(("validate", "warmup", "max_steps"), (lambda n: n >= 0, "0 or more")),
+    "seed": (lambda n: 0 <= n < 2**63, "from 0 on and below 2**63, as torch takes it"),
+    "rate": (lambda x: x > 0, "above 0"),
+    "momentum": (lambda x: 0 <= x < 1, "from 0 on and below 1"),
+    "decay": (lambda x: 0 <= x < math.inf, "0 or more, and finite"),
+    "blur": (lambda x: 0 <= x <= 1, "a share of the crops, from 0 to 1"),
+    "class_weights": (lambda x: 1 < x < math.inf, "above 1, or a class could weigh nothing"),
+    "loss_scale": (lambda x: 0 < x < math.inf, "above 0, and finite"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +65,12 @@ class Plan:
     window: int
 
     def __post_init__(self) -> None:
-        for key in ("batch", "accumulate", "epochs", "window"):
-            if getattr(self, key) < 1:
-                raise Problem(f"--{key} {getattr(self, key)}: it must be 1 or more")
-        if self.validate < 0 or self.warmup < 0 or self.seed < 0 or (self.max_steps or 0) < 0:
-            raise Problem("--validate, --warmup, --seed and --max-steps count from 0 on; one of them is below")
-        if self.seed >= 2**63:
-            raise Problem(f"--seed {self.seed}: it must be below 2**63, as torch takes it")
-        if not self.rate > 0:
-            raise Problem(f"--rate {self.rate:g}: it must be above 0")
-        if self.loss_scale is not None and not 0 < self.loss_scale < math.inf:
-            raise Problem(f"--loss-scale {self.loss_scale:g}: it must be above 0, and finite")
+        for key, (fits, right) in LIMITS.items():
+            value = getattr(self, key)
+            if value is not None and not fits(value):
+                raise Problem(f"--{key.replace('_', '-')} {value:g}: it must be {right}")
+        if self.warmup and self.warmup >= self.epochs:
+            raise Problem(f"--warmup {self.warmup}: of {self.epochs} epochs the rate must rise in fewer")
         if min(self.crop) < GRID or any(side % GRID for side in self.crop):
             raise Problem(f"--crop {self.crop[0]}x{self.crop[1]}: height and width must be multiples of {GRID}")
 
@@ -117,7 +124,7 @@ class Plan:
     def of_saved(cls, saved: Mapping[str, Any]) -> Plan:
         """What `saved` gave; raises Problem where this is no plan of this version."""
         if set(saved) != {field.name for field in fields(cls)}:
-            raise Problem("the plan in it is of another version of roadworthy")
+            raise Problem("of another version of roadworthy; --finetune begins with its best weights")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
         return cls(**values)
 
@@ -142,14 +149,26 @@ def resolve(card: ModelCard, full: ModelCard, devices: int, device: str, given: 
     if crop is not None:
         height, width = _crop(crop, (height, width))
     epochs = recipe.epochs if given.get("epochs") is None else given["epochs"]
-    asked = bool(given.get("recipe")) and recipe.devices % devices == 0
+    asked = bool(given.get("recipe"))
+    if asked and recipe.devices > devices and recipe.devices % devices and given.get("accumulate") is None:
+        fitting = ", ".join(str(count) for count in range(1, recipe.devices + 1) if recipe.devices % count == 0)
+        raise Problem(
+            f"--recipe {name}: {devices} devices cannot take its steps; {fitting} can, or --accumulate says how"
+        )
+    low, high = told.scales if given.get("scales") is None else _scales(given["scales"])
     numbers: dict[str, Any] = {
         "batch": recipe.batch,
-        "accumulate": recipe.devices // devices if asked else 1,  # one device can do what the recipe does on eight
+        "accumulate": max(1, recipe.devices // devices) if asked else 1,  # one device can do what eight do
         "rate": recipe.rate,
         "warmup": min(told.warmup, epochs // 4),  # a short trial does more than warm up
         "precision": "fp32" if device == "cpu" else told.precision,
         "loss_scale": told.loss_scale,
+        "optimizer": told.optimizer,
+        "momentum": told.momentum,
+        "decay": told.decay,
+        "schedule": told.schedule,
+        "class_weights": told.class_weights,
+        "blur": told.blur,
         "shrink": "nearest",
         "seed": 0,
         "max_steps": None,
@@ -161,15 +180,9 @@ def resolve(card: ModelCard, full: ModelCard, devices: int, device: str, given: 
         recipe=name,
         devices=devices,
         epochs=epochs,
-        optimizer=told.optimizer,
-        momentum=told.momentum,
-        decay=told.decay,
-        schedule=told.schedule,
         loss=told.loss,
-        class_weights=told.class_weights,
         crop=(height, width),
-        short=(round(told.scales[0] * base), round(told.scales[1] * base)),
-        blur=told.blur,
+        short=(round(low * base), round(high * base)),
         **{key: value if given.get(key) is None else given[key] for key, value in numbers.items()},
     )
 
@@ -185,6 +198,8 @@ def resumed(saved: Plan, devices: int, given: Mapping[str, Any]) -> Plan:
     batch = given.get("batch") or saved.batch
     if given.get("crop") is not None:
         given = {**given, "crop": _crop(given["crop"], saved.crop)}
+    if given.get("scales") is not None:
+        raise Problem(f"--scales {given['scales']}: the run to go on with has its own; leave the flag out")
     for key, value in given.items():
         if value is not None and key not in (*FREE, "batch") and value != getattr(saved, key):
             asked, began = (_text(number) for number in (value, getattr(saved, key)))
@@ -204,6 +219,16 @@ def resumed(saved: Plan, devices: int, given: Mapping[str, Any]) -> Plan:
 
 def _text(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _scales(text: str) -> tuple[float, float]:
+    """`0.5-2`, lowest and highest."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", text)
+    if not found or not 0 < float(found[1]) <= float(found[2]):
+        raise Problem(
+            f"--scales {text}: it must be the lowest and the highest part of the input's short side, such as 0.5-2"
+        )
+    return float(found[1]), float(found[2])
 
 
 def _crop(text: str, default: tuple[int, int]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from roadworthy.evidence import environment
 from roadworthy.problem import Problem
 from roadworthy.published import RESULT
 from roadworthy.record import Outcome, Record
-from roadworthy.train.checkpoint import History
+from roadworthy.train.checkpoint import FRESH, History
 from roadworthy.train.plan import Plan
 
 RECORDS = "records.jsonl"
@@ -40,6 +40,7 @@ class Ran:
     drawn: bool
     weights: str
     steps: int
+    threads: int | None = None  # of a cpu
 
     @property
     def name(self) -> str:
@@ -51,13 +52,16 @@ class Ran:
         settings = self.plan.settings()
         if "loss_scale" in settings:
             told.append(f"scale {settings['loss_scale']}")
-        return " ".join([name, *told, settings["opt_level"]])
+        begun = [] if self.weights == FRESH else [f"from {self.weights}"]
+        return " ".join([name, *told, settings["opt_level"], *begun])
 
     @property
     def as_told(self) -> bool:
         """Whether the numbers are those of the card's recipe for so many devices."""
-        if self.card.train is None or self.plan.recipe != self.card.train.recipe_for(self.plan.devices):
+        if self.card.train is None or self.card.train.recipe[self.plan.recipe].devices != self.plan.devices:
             return False  # such as that of eight on one, by accumulation
+        if self.weights != FRESH:
+            return False
         free = {"max_steps": None, "validate": 0, "window": 1, "seed": 0}
         return replace(self.plan, **free) == replace(self.recipe, **free)  # type: ignore[arg-type]
 
@@ -66,14 +70,14 @@ def records(ran: Ran, history: History, out: Path, steps: int, begun: int = 0) -
     """The run's figures; the samples beside them hold losses, rates, windows and scores.
 
     Images/s are of the windows from number `begun` on: a run may have come from other devices. mIoU is that of the last
-    epoch validated; a run of a recipe has one when all its epochs are done. Raises Problem where the samples cannot be
+    epoch validated, once all epochs are done. Raises Problem where the samples cannot be
     written.
     """
     why = {"train.throughput": f"{steps} steps: the first {ran.plan.window} warm up, and images/s are of the others"}
     figures: dict[str, float | None] = {"train.throughput": history.images_per_second(begun)}
     if history.scores and history.best:
         figures |= {"train.miou": history.scores[-1][2], "train.best_miou": history.best[2]}
-        if ran.as_told and steps < ran.steps:
+        if steps < ran.steps:
             figures["train.miou"], why["train.miou"] = None, f"ended after step {steps} of {ran.steps}"
     more: dict[str, Any] = {"samples": _samples(ran, history, out), "steps": steps, "when": _now()}
     return [
@@ -112,7 +116,7 @@ def _record(ran: Ran, metric: str, value: float | None, *, outcome: Outcome = "o
         data=ran.data,
         frames=ran.frames if scored else None,
         weights=ran.weights,
-        environment={**environment(), **({"device": ran.device} if ran.device else {})},
+        environment={**environment(ran.threads), **({"device": ran.device} if ran.device else {})},
         run=ran.name,
         devices=ran.plan.devices,
         settings={"group": group, **ran.plan.settings(), "steps": steps},
