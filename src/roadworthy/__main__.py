@@ -207,6 +207,23 @@ def tables(options: argparse.Namespace) -> int:
     return 0
 
 
+def merge(options: argparse.Namespace) -> None:
+    """Join records of several machines: each once, oldest first; two that contradict each other are refused."""
+    from roadworthy import merge as joiner  # noqa: PLC0415
+    from roadworthy import record  # noqa: PLC0415
+
+    lines = joiner.read(options.records, _tell)
+    records = joiner.joined(lines)
+    if options.out is None:
+        for row in records:
+            print(record.line(row).decode(), end="")
+    elif joiner.is_folder(options.out):
+        joiner.write_folder(Path(options.out), lines, records, _tell)
+    else:
+        joiner.write_file(Path(options.out), records)
+    _tell(f"{len(records)} records, {len(lines) - len(records)} duplicates left out")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="roadworthy", description="Acceptance of segmentation networks.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -258,6 +275,11 @@ def _parser() -> argparse.ArgumentParser:
 
     training.add_flags(verb(train).add_argument)
     _add_tables(verb(tables, card=False))
+
+    add = verb(merge, card=False).add_argument
+    add("records", type=Path, nargs="+", metavar="RECORDS", help="a file, or a folder of *.jsonl")
+    place = "a file, or a folder (such as OUT/) that gets their samples too (default: print JSON lines)"
+    add("--out", metavar="FILE", help=place)
     return parser
 
 

@@ -106,7 +106,7 @@ def append(path: Path, records: Iterable[Record]) -> None:
     A last line that a crash cut short is replaced. One writer at a time: the caller holds a lock where there may be
     others. Raises Problem naming the file and the reason.
     """
-    lines = "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in records).encode()
+    lines = b"".join(map(line, records))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = _whole_lines(path)
@@ -125,13 +125,23 @@ def append(path: Path, records: Iterable[Record]) -> None:
         raise Problem(f"{path}: the record could not be written ({error.strerror}); older records are kept") from error
 
 
+def line(record: Record) -> bytes:
+    """A record as it stands in the file, names as they are; half a character, which UTF-8 has not, as its escape."""
+    return f"{json.dumps(asdict(record), ensure_ascii=False)}\n".encode(errors="backslashreplace")
+
+
 def read(path: Path) -> list[Record]:
     """The records of a JSON Lines file, oldest first; a last line that a crash cut short is left out.
 
     Raises Problem naming file and line when a line is no record of the schema version that this program knows.
     """
     lines = _whole_lines(path).splitlines()
-    return [_parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+    return [_parse(row, f"{path}:{number}") for number, row in enumerate(lines, 1)]
+
+
+def is_cut_short(path: Path) -> bool:
+    """Whether a crash cut the last line, so that `read` leaves it out."""
+    return path.stat().st_size > len(_whole_lines(path))
 
 
 def read_folder(folder: Path) -> list[Record]:
@@ -139,9 +149,9 @@ def read_folder(folder: Path) -> list[Record]:
     return [record for path in sorted(folder.glob("*.jsonl")) for record in read(path)]
 
 
-def _parse(line: bytes, where: str) -> Record:
+def _parse(text: bytes, where: str) -> Record:
     try:
-        row = json.loads(line)
+        row = json.loads(text)
         if row["schema_version"] not in range(1, SCHEMA_VERSION + 1):
             found = row["schema_version"]
             raise Problem(f"{where}: schema_version is {found!r}; this program reads 1 to {SCHEMA_VERSION}")

@@ -1,0 +1,201 @@
+"""Records of several machines -> one list: duplicates once, contradictions refused, every origin as it was."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from roadworthy import fingerprint, record
+from roadworthy.problem import Problem
+from roadworthy.record import SCHEMA_VERSION, Record
+
+RECORDS = "records.jsonl"  # of a folder, as a run writes it
+NONE = type(None)
+KINDS: Mapping[str, tuple[tuple[type, ...], tuple[str, ...]]] = {  # of what records are joined by
+    "a text": ((str,), ("model", "soc")),
+    "a text, or null": ((str, NONE), ("run", "when", "weights", "data", "runtime", "samples")),
+    "a whole number, or null": ((int, NONE), ("batch", "devices")),
+    "a number, or null": ((int, float, NONE), ("value",)),
+}
+MEASUREMENT = ("model", "soc", "batch", "metric", "run", "when", "weights", "data", "runtime", "devices")
+SHOWN = 8  # contradictions that are told
+
+
+@dataclass(frozen=True)
+class Line:
+    """A record, and where it stood."""
+
+    record: Record
+    path: Path
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.number}"
+
+
+def read(sources: Iterable[Path], tell: Callable[[str], None]) -> list[Line]:
+    """The lines of files, and of all `*.jsonl` of folders, as records of this schema version.
+
+    Tells of a last line that a crash cut short. Raises Problem naming a source that is not there, or a line that is no
+    record.
+    """
+    paths = [path for source in sources for path in _files(source)]
+    for path in filter(record.is_cut_short, paths):
+        tell(f"{path}: the last line was cut short and is left out")
+    found = [Line(r, path, number) for path in paths for number, r in enumerate(record.read(path), 1)]
+    for line in found:
+        _check(line)
+    return [replace(line, record=replace(line.record, schema_version=SCHEMA_VERSION)) for line in found]
+
+
+def joined(lines: Sequence[Line]) -> list[Record]:
+    """Every record once, ordered by when it was made; those made at once, or by guides, as they came.
+
+    Raises Problem naming the lines where two say to be one measurement and have different values.
+    """
+    first: dict[Any, Line] = {}
+    once: dict[str, Record] = {}
+    contradictions = []
+    for line in lines:
+        other = first.setdefault(tuple(getattr(line.record, name) for name in MEASUREMENT), line)
+        if _value(other.record) != _value(line.record):
+            values = f"{_value(other.record)} against {_value(line.record)}"
+            contradictions.append(f"{other} and {line} contradict each other: {_name(line.record)}: {values}")
+        once.setdefault(_identity(line.record), line.record)
+    if contradictions:
+        more = len(contradictions) - SHOWN
+        raise Problem("\n".join(contradictions[:SHOWN] + [f"and {more} more contradictions"] * (more > 0)))
+    return sorted(once.values(), key=lambda r: r.when or "")
+
+
+def is_folder(out: str) -> bool:
+    """Whether this is to be a folder: one that is there, or a new name that ends with a slash or has no suffix."""
+    return Path(out).is_dir() or (not Path(out).exists() and (out.endswith(("/", os.sep)) or not Path(out).suffix))
+
+
+def write_file(path: Path, records: Sequence[Record]) -> None:
+    """The records as a JSON Lines file: all of them, or the file as it was.
+
+    Raises Problem where the file that is there holds something that would be lost, or cannot be written.
+    """
+    _check_nothing_is_lost(path, records)
+    with _whole(path, "records") as part, part.open("wb") as file:
+        file.writelines(map(record.line, records))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_folder(folder: Path, lines: Sequence[Line], records: Sequence[Record], tell: Callable[[str], None]) -> None:
+    """The records as a run leaves them: `records.jsonl`, their samples beside it under the names that they had.
+
+    Tells of samples that are nowhere. Raises Problem as `write_file`, where two files of samples of one name differ, and
+    where the folder holds other records, which readers of the folder would count twice.
+    """
+    if others := sorted(path.name for path in folder.glob("*.jsonl") if path.name != RECORDS):
+        raise Problem(f"{folder}: holds {others[0]}, which would be read beside {RECORDS}; name another folder")
+    _check_nothing_is_lost(folder / RECORDS, records)
+    samples = {name: _present([*places, folder], name) for name, places in _places(lines).items()}
+    for files in samples.values():
+        _check_alike(files)
+    for name, files in samples.items():
+        if files and not (folder / name).is_file():
+            with _whole(folder / name, "samples") as part:
+                part.write_bytes(files[0].read_bytes())
+    if lost := [name for name, files in samples.items() if not files]:
+        tell(f"{folder}: {len(lost)} files of samples are not beside the records that name them, such as {lost[0]}")
+    write_file(folder / RECORDS, records)
+
+
+def _files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        if not source.exists():
+            raise Problem(f"{source}: there is no such file or folder of records")
+        return [source]
+    found = sorted(source.glob("*.jsonl"))
+    if not found:
+        raise Problem(f"{source}: there is no *.jsonl in this folder; a run writes {RECORDS}")
+    return found
+
+
+def _check(line: Line) -> None:
+    """Raise Problem where what records are joined by is not of its kind, or samples lie elsewhere than beside them."""
+    row = line.record
+    for word, (kinds, names) in KINDS.items():
+        for name in names:
+            found = getattr(row, name)
+            if isinstance(found, bool) or not isinstance(found, kinds):
+                raise Problem(f"{line}: {name} is {found!r}; it must be {word}")
+    if row.samples is not None:
+        parts = PurePosixPath(row.samples).parts
+        if not parts or ".." in parts or row.samples.startswith("/") or row.samples.endswith(".jsonl"):
+            raise Problem(f"{line}: samples is {row.samples!r}; it must be a file below the folder of the records")
+
+
+def _check_nothing_is_lost(path: Path, records: Iterable[Record]) -> None:
+    """Raise Problem where a file is there that is no file of records, or has some that are not among these."""
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise Problem(f"{path}: is no file; --out names a file or a folder for records")
+    known = set(map(_identity, records))
+    old = [_identity(replace(r, schema_version=SCHEMA_VERSION)) for r in record.read(path)]
+    if lost := [row for row in old if row not in known]:
+        what = f"holds {len(lost)} records that are not among the joined"
+        raise Problem(f"{path}: {what}; name it among those to join, or another --out")
+
+
+def _places(lines: Iterable[Line]) -> dict[str, list[Path]]:
+    """The folders of the records that name them, by the name of samples."""
+    places: dict[str, list[Path]] = {}
+    for line in lines:
+        if line.record.samples:
+            places.setdefault(line.record.samples, []).append(line.path.parent)
+    return places
+
+
+def _present(folders: Iterable[Path], name: str) -> list[Path]:
+    return [folder / name for folder in dict.fromkeys(folders) if (folder / name).is_file()]
+
+
+def _check_alike(files: Sequence[Path]) -> None:
+    for other in files[1:]:
+        if fingerprint.of_file(files[0]) != fingerprint.of_file(other):
+            raise Problem(f"{files[0]} and {other} are samples of one name, and differ")
+
+
+@contextmanager
+def _whole(path: Path, what: str) -> Iterator[Path]:
+    """A file beside `path` that takes its place when all is written, and of which nothing is left otherwise."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise Problem(f"{path}: the {what} could not be written ({error.strerror})") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _identity(row: Record) -> str:
+    """The same for two records that are equal in everything."""
+    return json.dumps(vars(row), sort_keys=True, default=dict)
+
+
+def _value(row: Record) -> float | str:
+    if row.value is None:
+        return row.outcome
+    return "nan" if math.isnan(row.value) else row.value
+
+
+def _name(row: Record) -> str:
+    """What a record is of, in words."""
+    cell = f"{row.devices}p" if row.devices else f"bs{row.batch}"
+    return f"{row.metric} of {row.model}-{cell}-{row.soc}, {row.when or f'{row.source}, without a date'}"
