@@ -140,6 +140,8 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROADWORTHY_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("ROADWORTHY_LEASES", str(tmp_path_factory.mktemp("leases")))
+        for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):  # runs within tests are not what a CI shows
+            patch.delenv(name, raising=False)
         yield
 
 

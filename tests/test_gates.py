@@ -239,3 +239,19 @@ def test_a_verdict_reads_as_one_line():
     verdict = gates.Verdict("accuracy", "failed", "mIoU 0.1", ">= 0.2", "the target is 0.2")
 
     assert "accuracy failed: observed mIoU 0.1, required >= 0.2; the target is 0.2" == str(verdict)
+
+
+def test_figures_are_the_numbers_behind_the_texts(tiny_card):
+    """By the metrics of records, with what is required of them; a batch that fits tells its images/s."""
+    pooled = replace(MIOU, metric="pooled_miou", value=0.95)
+    speeds = [replace(MIOU, soc=soc, metric="throughput", value=v) for soc, v in (("T4", 100.0), ("Ascend310", 150.0))]
+    ratio = gates.ratio(tiny_card, find("Ascend310"), "T4", 1.2, speeds)
+    memory = gates.memory(tiny_card, find("Ascend310"), 1, speeds[1:])
+
+    assert {"miou": 0.9, "pooled_miou": 0.95, "required_miou": pytest.approx(0.891)} == gates.accuracy(
+        tiny_card, [MIOU, pooled]
+    ).figures
+    assert {"miou": 0.9, "required_miou": pytest.approx(0.8995)} == gates.regression([MIOU], [MIOU]).figures
+    assert {"throughput": 150.0, "reference_throughput": 100.0, "ratio": 1.5, "required_ratio": 1.2} == ratio.figures
+    assert {"throughput": 150.0} == memory.figures
+    assert {} == gates.accuracy(tiny_card, []).figures

@@ -21,7 +21,7 @@ LAYERS = [
     {"network", "cache"},  # what several steps share: card and checkpoint -> torch module; things made once
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "page", "merge"},  # readers: nouns, never a step
-    {"tables", "trained"},  # readers of what the other readers say
+    {"tables", "trained", "ci"},  # readers of what the other readers say
     {  # the order of steps
         *("pipeline", "train", "evidence", "material", "workshop", "run", "plan", "header", "results", "demo"),
     },

@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import safetensors.torch
@@ -424,6 +425,78 @@ def test_a_broken_folder_of_training_ends_the_run_with_status_4(suite, tmp_path,
     assert 4 == result.ret
     assert f"{tmp_path}/records.jsonl:" in result.stderr.str()
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.fixture
+def page(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page of a step on GitHub, whose environment the runs get."""
+    page = pytester.path / "page.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    return page
+
+
+def properties(path: Path, case: str) -> dict[str, str]:
+    """Of a case in JUnit's XML."""
+    found = next(node for node in ET.parse(path).iter("testcase") if node.get("name") == case)  # noqa: S314
+    return {node.get("name"): node.get("value") for node in found.iter("property")}
+
+
+def test_a_ci_is_told_figures_verdicts_and_what_failed(suite, pytester, page):
+    """Numbers in JUnit's XML, a table on the page with what failed first, an annotation for that alone."""
+    result = suite("--published", "-k", "erfnet or (icnet and 8p)", "--junitxml=junit.xml", data=None, models=False)
+    rows = [line.split(" | ") for line in page.read_text(encoding="utf-8").splitlines()[4:] if line]
+    outcomes = [row[2] for row in rows]
+    told = [line for line in result.outlines if line.startswith("::")]
+    accuracy = properties(pytester.path / "junit.xml", "test_accuracy[erfnet-bs1-Ascend310P3]")
+    ratio = properties(pytester.path / "junit.xml", "test_ratio[erfnet-Ascend310P3-vs-Ascend310]")
+    memory = properties(pytester.path / "junit.xml", "test_memory[erfnet-bs4-Ascend310P3]")
+    scaling = properties(pytester.path / "junit.xml", "test_scaling[icnet-8p-NPU]")
+
+    assert 1 == result.ret
+    assert (0.722, 0.71478) == (float(accuracy["miou"]), pytest.approx(float(accuracy["required_miou"])))
+    assert {"observed": "1.327 x Ascend310", "required": ">= 1.2 x Ascend310"}.items() <= ratio.items()
+    assert [292.137, 220.2016, 1.2] == [
+        float(ratio[name]) for name in ("throughput", "reference_throughput", "required_ratio")
+    ]
+    assert pytest.approx(292.137 / 220.2016) == float(ratio["ratio"])
+    assert "192.398" == memory["throughput"]
+    assert {"observed": "1.116 of linear", "train.throughput": "83.0"}.items() <= scaling.items()
+    assert sorted(outcomes, key=["failed", "unjudged", "passed"].index) == outcomes
+    assert outcomes.count("failed") == len(told) == result.parseoutcomes()["failed"]
+    assert any(line.startswith("::error title=icnet-8p-NPU scaling::observed 1.116 of linear, ") for line in told)
+    assert len(rows) == sum(result.parseoutcomes()[word] for word in ("passed", "failed", "skipped"))
+
+
+def test_a_test_that_breaks_is_told_as_well(suite, pytester, page):
+    """Whatever keeps a case from its verdict is no success of it."""
+    (pytester.path / "acceptance" / "test_broken.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.roadworthy('per_chip')\n"
+        "def test_broken(case):\n    raise ZeroDivisionError('a | b')\n"
+        "@pytest.fixture\n"
+        "def lost():\n    raise KeyError('card')\n"
+        "@pytest.mark.roadworthy('per_chip')\n"
+        "def test_unfixed(case, lost):\n    pass\n"
+    )
+    result = suite("--published", "-k", "(broken or unfixed) and erfnet and T4", data=None, models=False)
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["::error title=erfnet-bs1-T4 broken::observed nothing; ZeroDivisionError: a | b"])
+    assert "| erfnet-bs1-T4 | broken | failed | nothing |  | ZeroDivisionError: a \\| b |" in page.read_text()
+    assert "| erfnet-bs1-T4 | unfixed | failed | nothing |  | KeyError: 'card' |" in page.read_text()
+
+
+def test_a_run_that_judges_nothing_tells_no_ci_of_success(suite, page):
+    """A dry run tells nothing at all."""
+    suite("--published", "-k", "hrnet and regression", data=None, models=False)
+
+    assert "### roadworthy: nothing was judged\n\n" == page.read_text()
+
+    page.unlink()
+    suite("--dry-run", "--published", "-k", "erfnet", data=None, models=False)
+
+    assert not page.exists()
 
 
 def test_other_peoples_tests_keep_their_own_case_fixture(pytester):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from roadworthy.card import ModelCard
@@ -19,13 +19,17 @@ REGRESSION = 0.0005  # 0.05 points of mIoU: more than another CPU's rounding, le
 
 @dataclass(frozen=True)
 class Verdict:
-    """One judgement: `observed` and `required` are texts with units, `because` one sentence."""
+    """One judgement: `observed` and `required` are texts with units, `because` one sentence.
+
+    `figures` are numbers of records behind it by their metrics, a `ratio` of two, and what is required of them.
+    """
 
     gate: str
     outcome: Literal["passed", "failed", "unjudged"]
     observed: str
     required: str
     because: str
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         required = f", required {self.required}" if self.required else ""
@@ -39,12 +43,12 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
     if own is None or own.value is None:
         return _without_value(gate, "miou", own)
     pooled = _last(records, "pooled_miou")
-    observed = f"mIoU {own.value:.6f}"
+    observed, figures = f"mIoU {own.value:.6f}", _figures(own, pooled)
     if pooled is not None and pooled.value is not None:
         observed += f" (pooled {pooled.value:.6f})"
     if own.untrained:
         because = f"{own.weights} are made from the parameters' names, not trained; --weights takes {card.weights}"
-        return Verdict(gate, "unjudged", observed, "", because)
+        return Verdict(gate, "unjudged", observed, "", because, figures)
     sample = card.sample
     if sample is not None and sample.miou is not None and sample.drop is not None and own.data == sample.data:
         target, drop, what = sample.miou / 100, sample.drop, f"the sample target of {card.path.name}"
@@ -56,9 +60,10 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
         because = (
             f"the target {card.target.miou:.2f} % is for the {FULL_VAL} frames of Cityscapes val, not for {own.data}"
         )
-        return Verdict(gate, "unjudged", observed, "", because)
+        return Verdict(gate, "unjudged", observed, "", because, figures)
     floor = drop.floor(target)
-    return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", f"{what} is {target:.4f}")
+    figures |= {"required_miou": floor}
+    return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", f"{what} is {target:.4f}", figures)
 
 
 def batch_invariance(records: Iterable[Record]) -> Verdict:
@@ -88,7 +93,8 @@ def parity(records: Iterable[Record]) -> Verdict:
         kept = _last(records, "agreement.kept")
         if kept is not None and kept.value is not None and kept.value < OPERATED_PIXELS:
             because += f"; export and surgery mean to change the network: {kept.value:.2%} of pixels keep its class"
-        return Verdict("parity", "passed", observed, required, because)
+        figures = {**exported.figures, **operated.figures, **_figures(kept)}
+        return Verdict("parity", "passed", observed, required, because, figures)
     return min(exported, operated, key=lambda verdict: ("failed", "unjudged", "passed").index(verdict.outcome))
 
 
@@ -100,9 +106,8 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
         return _without_value(gate, "miou", own)
     observed = f"mIoU {own.value:.6f}"
     if own.untrained:
-        return Verdict(
-            gate, "unjudged", observed, "", f"{own.weights} are made from the parameters' names, not trained"
-        )
+        because = f"{own.weights} are made from the parameters' names, not trained"
+        return Verdict(gate, "unjudged", observed, "", because, _figures(own))
     same = [
         r
         for r in committed
@@ -112,12 +117,13 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
     ]
     if not same:
         because = f"no committed record of {own.model} on {own.soc} with {own.data} and {own.runtime}; --update-records adds one"
-        return Verdict(gate, "unjudged", observed, "", because)
+        return Verdict(gate, "unjudged", observed, "", because, _figures(own))
     newest = max([r for r in same if r.batch == own.batch] or same, key=lambda r: r.when or "")
     assert newest.value is not None
     floor = newest.value - REGRESSION
     because = f"the committed record of {newest.when} at batch {newest.batch} is {newest.value:.6f}"
-    return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", because)
+    figures = {**_figures(own), "required_miou": floor}
+    return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", because, figures)
 
 
 def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records: Iterable[Record]) -> Verdict:
@@ -138,15 +144,19 @@ def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records
         because = f"there is no throughput of {other} to compare with"
         if unnamed := [r.soc for r in records if find(r.soc).unnamed]:
             because += f"; the guide does not name the {unnamed[0]} that it compares with"
-        return Verdict(gate, "unjudged", speed, "", because)
+        return Verdict(gate, "unjudged", speed, "", because, _figures(own))
     observed = own.value / reference.value
+    figures = {**_figures(own), "reference_throughput": reference.value, "ratio": observed}
     because = f"{speed} over {reference.value:.2f} at {reference.batch} is {observed:.4f}"  # 1.1996 is not 1.2
     if (own.clock, own.runtime) != (reference.clock, reference.runtime):
         because += f"; measured unlike: {_way(own)} against {_way(reference)}"
     if required is None:
         because = f"no ratio is required by {card.path.name} or a --profile; {because}"
-        return Verdict(gate, "unjudged", f"{observed:.3f} x {other}", "", because)
-    return _judged(gate, observed >= required, f"{observed:.3f} x {other}", f">= {required} x {other}", because)
+        return Verdict(gate, "unjudged", f"{observed:.3f} x {other}", "", because, figures)
+    figures |= {"required_ratio": required}
+    return _judged(
+        gate, observed >= required, f"{observed:.3f} x {other}", f">= {required} x {other}", because, figures
+    )
 
 
 def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> Verdict:
@@ -174,7 +184,7 @@ def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> 
         because = f"drawn frames were judged at {small}; the card's input is {height}x{width}"
         return Verdict(gate, "unjudged", f"fits at {small}", "", because)
     because = f"{card.path.name} expected it not to: its target.oom can lose this batch" if known else "the batch ran"
-    return Verdict(gate, "passed", "fits", "to fit", because)
+    return Verdict(gate, "passed", "fits", "to fit", because, _figures(_last(records, "throughput")))
 
 
 def best(records: Iterable[Record], soc: str) -> Record | None:
@@ -187,11 +197,24 @@ def _agreement(gate: str, records: Iterable[Record], metric: str, required: floa
     own = _last(records, metric)
     if own is None or own.value is None:
         return _without_value(gate, metric, own or next((r for r in records if r.value is None), None))
-    return _judged(gate, own.value >= required, f"{own.value:.4%} of pixels", f">= {required:.2%}", what)
+    observed = f"{own.value:.4%} of pixels"
+    return _judged(gate, own.value >= required, observed, f">= {required:.2%}", what, _figures(own))
 
 
-def _judged(gate: str, passed: bool, observed: str, required: str, because: str) -> Verdict:  # noqa: FBT001
-    return Verdict(gate, "passed" if passed else "failed", observed, required, because)
+def _judged(  # noqa: PLR0913, PLR0917  a verdict's fields
+    gate: str,
+    passed: bool,  # noqa: FBT001
+    observed: str,
+    required: str,
+    because: str,
+    figures: Mapping[str, float] | None = None,
+) -> Verdict:
+    return Verdict(gate, "passed" if passed else "failed", observed, required, because, figures or {})
+
+
+def _figures(*records: Record | None) -> dict[str, float]:
+    """The values of records by their metrics."""
+    return {r.metric: r.value for r in records if r is not None and r.value is not None}
 
 
 def _without_value(gate: str, metric: str, own: Record | None) -> Verdict:

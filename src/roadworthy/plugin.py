@@ -6,6 +6,7 @@ test of a roadworthy suite runs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from roadworthy import card as cards
-from roadworthy import header, record, runtimes
+from roadworthy import ci, header, record, runtimes, trained
 from roadworthy.case import Case, TrainCase
 from roadworthy.data import cityscapes
 from roadworthy.gates import Verdict
@@ -45,6 +46,7 @@ class State:
     ours: dict[str, Case | TrainCase] = field(default_factory=dict)  # by test id
     judged: int = 0
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)  # with the cell that each is about
+    failed: set[str] = field(default_factory=set)  # ids of the tests with a verdict that failed
     evidence: Evidence | None = None
     default: str = ""  # why the chip is what it is, where none was asked for
     lost: str | None = None  # why records were not added
@@ -59,6 +61,12 @@ class State:
     def trainings(self) -> list[TrainCase]:
         """The cases of training, of those that are left after `-k`."""
         return [case for case in self.ours.values() if isinstance(case, TrainCase)]
+
+    def note(self, item: pytest.Item, cell: str, verdict: Verdict) -> None:
+        """Keep what was judged of a cell."""
+        self.verdicts.append((cell, verdict))
+        if verdict.outcome == "failed":
+            self.failed.add(item.nodeid)
 
 
 KEY = pytest.StashKey[State]()
@@ -181,20 +189,26 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         if state is None or item.nodeid not in state.ours:
             raise
     outcome: Literal["failed", "unjudged"] = "unjudged" if isinstance(problem, Unavailable) else "failed"
-    gate = getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " ")
-    state.verdicts.append((state.ours[item.nodeid].id, Verdict(gate, outcome, "nothing", "", str(problem))))
+    state.note(item, state.ours[item.nodeid].id, Verdict(_gate(item), outcome, "nothing", "", str(problem)))
     if outcome == "unjudged":
         pytest.skip(str(problem))
     pytest.fail(str(problem), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Count what was judged."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count what was judged; a test that broke without a verdict has failed as well."""
     report = yield
     state = item.config.stash.get(KEY, None)
-    if state is not None and report.when == "call" and report.outcome != "skipped":
-        state.judged += item.nodeid in state.ours
+    if state is None or item.nodeid not in state.ours:
+        return report
+    if report.when == "call" and report.outcome != "skipped":
+        state.judged += 1
+    if report.failed and call.excinfo and item.nodeid not in state.failed:
+        because = call.excinfo.exconly(tryshort=True).partition("\n")[0]
+        state.note(item, state.ours[item.nodeid].id, Verdict(_gate(item), "failed", "nothing", "", because))
     return report
 
 
@@ -215,8 +229,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"records not added: {state.lost}", red=True)
     elif state.added:
         terminalreporter.write_line(f"records added to {_records_folder(config)}")
-    if state.asked and not state.judged and not config.option.dry_run and not config.option.collectonly:
+    if not state.asked or config.option.dry_run or config.option.collectonly:
+        return
+    if not state.judged:
         terminalreporter.write_line("nothing was judged", yellow=True)
+    for line in ci.tell(os.environ, state.verdicts):
+        terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the terminal prints the summary
@@ -241,16 +259,15 @@ def run(pytestconfig: pytest.Config) -> Evidence:
 
 
 @pytest.fixture
-def judge(
-    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Callable[[Case | TrainCase, Verdict], None]:
+def judge(request: pytest.FixtureRequest) -> Callable[[Case | TrainCase, Verdict], None]:
     """Turn a verdict into the test's outcome: passed, failed, or skipped with its reason where it is unjudged."""
 
     def decide(case: Case | TrainCase, verdict: Verdict) -> None:
         cell = request.node.callspec.id if hasattr(request.node, "callspec") else case.id
-        _state(request.config).verdicts.append((cell, verdict))
-        record_property("observed", verdict.observed)
-        record_property("required", verdict.required)
+        state = _state(request.config)
+        state.note(request.node, cell, verdict)
+        known = trained.figures(case, state.selection.training_records()) if isinstance(case, TrainCase) else {}
+        request.node.user_properties += ci.properties(verdict, known.values()).items()  # record_property warns
         if verdict.outcome == "unjudged":
             pytest.skip(str(verdict))
         if verdict.outcome == "failed":
@@ -269,6 +286,11 @@ def committed(pytestconfig: pytest.Config) -> list[Record]:
 def training(pytestconfig: pytest.Config) -> list[Record]:
     """The records that training is judged by: the guides', then those that were measured, oldest first."""
     return _state(pytestconfig).selection.training_records()
+
+
+def _gate(item: pytest.Item) -> str:
+    """What a test without a verdict judges, by its name."""
+    return str(getattr(item, "originalname", item.name)).removeprefix("test_").replace("_", " ")
 
 
 def _state(config: pytest.Config) -> State:
@@ -359,8 +381,8 @@ def _print_plans(config: pytest.Config, state: State) -> None:
     option, told = config.option, {}
     for case in state.cells:
         told[case.id] = plan.lines(case, option.data, option.weights, option.device)
-    for trained in state.trainings:
-        told[trained.id] = plan.of_training(trained, state.selection.training_records())
+    for cell in state.trainings:
+        told[cell.id] = plan.of_training(cell, state.selection.training_records())
     for name, lines in told.items():
         terminal.write_line(f"{name}:")
         for line in lines:
