@@ -224,6 +224,23 @@ def merge(options: argparse.Namespace) -> None:
     _tell(f"{len(records)} records, {len(lines) - len(records)} duplicates left out")
 
 
+def lint(options: argparse.Namespace) -> int:
+    """Find the cells of published tables (310, 310P, T4) that do not follow from the figures beside them."""
+    from roadworthy import lint as linter  # noqa: PLC0415
+
+    reports = {path: linter.lint(path) for path in options.files}
+    for path, report in reports.items():
+        for finding in report.findings:
+            print(f"{path}:{finding}")
+        for line in report.unjudged:
+            _tell(f"{path}:{line}, so that it is not recomputed")
+        if not report.tables:
+            _tell(f"{path}: no table has a column of 310, 310P or T4")
+        elif not report.cells:
+            _tell(f"{path}: no cell of its tables follows from others, so that none is recomputed")
+    return int(any(report.findings for report in reports.values()))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="roadworthy", description="Acceptance of segmentation networks.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -280,6 +297,9 @@ def _parser() -> argparse.ArgumentParser:
     add("records", type=Path, nargs="+", metavar="RECORDS", help="a file, or a folder of *.jsonl")
     place = "a file, or a folder (such as OUT/) that gets their samples too (default: print JSON lines)"
     add("--out", metavar="FILE", help=place)
+
+    pages = "a Markdown page, such as a model's README.md"
+    verb(lint, card=False).add_argument("files", type=Path, nargs="+", metavar="FILE", help=pages)
     return parser
 
 
