@@ -88,6 +88,11 @@ class Typed:
             return False
 
 
+def listen() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so does whatever that starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="module")
 def start(tmp_path_factory, tiny_models, tiny_data) -> Iterator[Callable[..., Typed]]:
     """Types a command of pytest into a shell of its own where the stand-ins are the machine's tools.
@@ -113,7 +118,13 @@ def start(tmp_path_factory, tiny_models, tiny_data) -> Iterator[Callable[..., Ty
         command += ["--models", str(tiny_models), "--data", str(tiny_data), *options]
         with (folder / "printed.txt").open("wb") as printed:
             process = subprocess.Popen(
-                command, cwd=folder, env=env, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=folder,
+                env=env,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=listen,  # noqa: PLW1509  no threads fork here
             )
         started.append(Typed(folder, process))
         return started[-1]
