@@ -333,6 +333,23 @@ def test_crops_made_while_the_clock_stood_still_count_in_no_speed(run, plan):
     assert [[1, 0], [2, 1], [3, 1], [4, 1], [5, 1], [8, 0], [9, 1], [10, 1]] == [[row[0], row[4]] for row in rows]
 
 
+def test_windows_end_together_whichever_process_wants_to_keep(tiny_card, frames, plan, tmp_path):
+    """Clocks of processes differ: one whose state is too old makes all of them pause, or they would meet no more."""
+
+    class Two(group.Group):
+        asked = 0
+
+        def any(self, wish: bool) -> bool:  # noqa: FBT001
+            self.asked += 1  # after each step whether to stop, after a window whether to keep
+            return wish or self.asked == 3
+
+    alone = Two(group.CPU, group.Place(), torch.device("cpu"))
+    loop = Loop(tiny_card, replace(plan, window=2, max_steps=5), Frames(frames.train, None), alone, tmp_path, None)
+    loop.train(lambda: False)
+
+    assert [[2, 0], [5, 0]] == [[row[0], row[4]] for row in loop.history.windows]
+
+
 def test_crops_too_small_for_the_network_are_told(run, plan, model):
     """A BatchNorm learns from more than one value."""
     card = model("nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(3), nn.Upsample(size=(32, 64)))")

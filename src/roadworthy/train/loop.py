@@ -141,7 +141,7 @@ class Loop:
                     self._keep()
                     self._draw()
                     return False
-                paused = ended or self.keeper.due
+                paused = ended or self.group.any(self.keeper.due)  # clocks differ; windows must end together
                 if ended:
                     self._end_epoch(total)
                 elif paused:
