@@ -14,12 +14,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from roadworthy import cache, pipeline
 from roadworthy.case import Case
+from roadworthy.classes import CLASSES, COLOURS
 from roadworthy.data import cityscapes, photograph, sample
 from roadworthy.problem import Problem
 from roadworthy.record import STANDIN, UNTRAINED
 from roadworthy.run import Run
 from roadworthy.runtimes import om
-from roadworthy.score.miou import CLASSES, COLOURS
 from roadworthy.score.postprocess import VOID
 from roadworthy.workshop import Manner
 

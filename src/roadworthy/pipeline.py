@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from roadworthy import __version__, cache, fingerprint, measure, network, runtimes, soc
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
+from roadworthy.classes import CLASSES
 from roadworthy.convert import export, ledger, outputs, surgery
 from roadworthy.data import cityscapes, decode, preprocess, sample, stream
 from roadworthy.data.cityscapes import SAMPLE, SAMPLE_FRAMES, Dataset, Frame
@@ -361,7 +362,7 @@ def scores(card: ModelCard, evaluation: Evaluation, names: list[str]) -> list[di
                 "frames": frames,
                 **speed,
                 "iou": list(found.iou),
-                "classes": list(miou.CLASSES),
+                "classes": list(CLASSES),
             }
         )
     return rows

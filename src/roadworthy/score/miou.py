@@ -11,53 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roadworthy.classes import CLASSES
 from roadworthy.problem import Problem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CLASSES = (
-    "road",
-    "sidewalk",
-    "building",
-    "wall",
-    "fence",
-    "pole",
-    "traffic light",
-    "traffic sign",
-    "vegetation",
-    "terrain",
-    "sky",
-    "person",
-    "rider",
-    "car",
-    "truck",
-    "bus",
-    "train",
-    "motorcycle",
-    "bicycle",
-)
-COLOURS = (  # RGB, in the order of CLASSES: labels.py of cityscapesScripts
-    (128, 64, 128),
-    (244, 35, 232),
-    (70, 70, 70),
-    (102, 102, 156),
-    (190, 153, 153),
-    (153, 153, 153),
-    (250, 170, 30),
-    (220, 220, 0),
-    (107, 142, 35),
-    (152, 251, 152),
-    (70, 130, 180),
-    (220, 20, 60),
-    (255, 0, 0),
-    (0, 0, 142),
-    (0, 0, 70),
-    (0, 60, 100),
-    (0, 80, 100),
-    (0, 0, 230),
-    (119, 11, 32),
-)
 _EPSILON = np.float32(2.220446049250313e-16)  # ICNet's guide adds it to the union
 
 
