@@ -33,6 +33,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
     {
         "miou": "fraction",
         "pooled_miou": "fraction",
+        "frame.miou": "fraction",  # of the worst frame; the samples hold the worst ones as pictures
         "agreement.exported": "fraction of pixels",  # exported graph against the torch module that was exported
         "agreement.operated": "fraction of pixels",  # graph after surgery against torch doing the same surgery
         "agreement.kept": "fraction of pixels",  # graph after surgery against the torch module that is evaluated
