@@ -22,6 +22,8 @@ LAYERS = [
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "page", "merge", "printed"},  # readers: nouns, never a step
     {"tables", "trained", "ci", "lint"},  # readers of what the other readers say
+    {"judged"},  # records -> the verdicts that the suites give on them
+    {"report"},  # what all readers say, as a page
     {  # the order of steps
         *("pipeline", "train", "evidence", "material", "workshop", "run", "plan", "header", "results", "demo"),
     },
@@ -30,8 +32,8 @@ LAYERS = [
 ]
 NOUNS = LAYERS[1] | LAYERS[2]
 STEPS = LAYERS[4]
-READERS = LAYERS[5] | LAYERS[6]
-ORDER = LAYERS[7]
+READERS = LAYERS[5] | LAYERS[6] | LAYERS[7] | LAYERS[8]
+ORDER = LAYERS[9]
 ONLY_IN = {
     "pytest": {"plugin.py"},
     "pandas": {"tables.py"},
@@ -43,7 +45,9 @@ ONLY_IN = {
     "ais_bench": {"runtimes/ascend.py"},
     "subprocess": {"runtimes/command.py", "runtimes/ask.py", "training.py"},
     "rich": {"__main__.py", "training.py"},
-    "matplotlib": {"train/curves.py"},
+    "matplotlib": {"train/curves.py", "report/charts.py"},
+    "jinja2": {"report/render.py"},
+    "markupsafe": {"report/render.py"},
 }
 FILES = sorted(path for path in ENGINE.rglob("*.py") if "models" not in path.relative_to(ENGINE).parts)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from roadworthy.workshop import Share
 
 IN_TORCH = "eager"  # what a checkpoint is evaluated by where no chip is named, and what it was trained by
+RECORDS = Path("reports/records")
 USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
 WEIGHTS = "checkpoint (default: the sample weights beside the card, else untrained ones)"
 
@@ -207,6 +208,14 @@ def tables(options: argparse.Namespace) -> int:
     return 0
 
 
+def report(options: argparse.Namespace) -> None:
+    """Write one page of HTML: verdicts, throughput, classes, history, worst frames, environment, commands."""
+    from roadworthy.report import writing  # noqa: PLC0415
+
+    writing.report(options.out, _cards(options), options.records or [RECORDS], options.profile, _tell)
+    print(options.out)
+
+
 def merge(options: argparse.Namespace) -> None:
     """Join records of several machines: each once, oldest first; two that contradict each other are refused."""
     from roadworthy import merge as joiner  # noqa: PLC0415
@@ -292,7 +301,7 @@ def _parser() -> argparse.ArgumentParser:
 
     training.add_flags(verb(train).add_argument)
     _add_tables(verb(tables, card=False))
-
+    _add_report(verb(report, card=False).add_argument)
     add = verb(merge, card=False).add_argument
     add("records", type=Path, nargs="+", metavar="RECORDS", help="a file, or a folder of *.jsonl")
     place = "a file, or a folder (such as OUT/) that gets their samples too (default: print JSON lines)"
@@ -318,7 +327,14 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--check", action="store_true", help="show how pages differ from what would be rendered")
     pages = "page, repeatable (default: README.md, and reports/guides.md where it exists)"
     parser.add_argument("--readme", type=Path, action="append", metavar="FILE", help=pages)
-    parser.add_argument("--records", type=Path, default=Path("reports/records"), metavar="DIR", help="of *.jsonl files")
+    parser.add_argument("--records", type=Path, default=RECORDS, metavar="DIR", help="of *.jsonl files")
+
+
+def _add_report(add: Any) -> None:
+    add("out", type=Path, metavar="OUT.html", help="one file that needs no network")
+    folders = "a folder of *.jsonl and samples, such as a run's, repeatable (default: reports/records)"
+    add("--records", type=Path, action="append", metavar="DIR", help=folders)
+    add("--profile", metavar="NAME", help="require the ratios of a delivery rule too, such as modelzoo-310p")
 
 
 def _pages(options: argparse.Namespace) -> list[Path]:

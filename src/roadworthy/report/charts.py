@@ -1,0 +1,161 @@
+"""Lines as SVG that stands in a page: its colours follow the page, its letters are text, its names are its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib import dates, rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+SIZE = (5.0, 3.1)  # inches of the axes at 72 dots: on a phone a letter is still 9 pixels high
+LEGEND = 0.24  # inches of a line of the legend
+INK, FAINT, PAPER = "#0a0c00", "#0a0c01", "#0a0c02"  # stand for colours of the page
+COLOURS = tuple(f"#0a0b0{i}" for i in range(8))  # stand for its eight colours of lines
+STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ("-", "v"), ("--", "P"), ("-.", "X"), (":", "*"))
+VARIABLES = {
+    INK: "currentColor",
+    FAINT: "var(--faint)",
+    PAPER: "var(--card)",
+    **{colour: f"var(--line{i})" for i, colour in enumerate(COLOURS)},
+}
+SETTINGS: Any = {  # mypy knows their names one by one
+    "svg.fonttype": "none",
+    "svg.hashsalt": "roadworthy",  # the same lines give the same bytes
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": FAINT,
+    "legend.frameon": False,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart: `at` are batch sizes, or days as ISO 8601 times; `lost` are batch sizes out of memory."""
+
+    label: str
+    at: tuple[float | str, ...]
+    values: tuple[float, ...]
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture with its words: the title is its name to a screen reader, the description what it shows."""
+
+    svg: str
+    title: str
+
+
+def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[tuple[str, float]]) -> Chart:
+    """Images/s by batch size: best batches ringed and named, batches out of memory crossed, required speeds as lines."""
+    figure, axes = _figure(len(lines) + len(required))
+    batches = sorted({int(at) for line in lines for at in (*line.at, *line.lost)})
+    place = {batch: i for i, batch in enumerate(batches)}
+    top = max([*(v for line in lines for v in line.values), *(v for _, v in required)], default=1.0)
+    for i, line in enumerate(lines):
+        colour, (dash, marker) = COLOURS[i % 8], STYLES[i % 8]
+        at = [place[int(a)] for a in line.at]
+        axes.plot(at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=line.label)
+        if line.values:
+            best = max(range(len(at)), key=lambda j: line.values[j])
+            axes.plot(at[best], line.values[best], "o", markersize=12, mfc="none", mec=colour, mew=1.4)
+            axes.annotate(
+                f"{line.values[best]:.5g}", (at[best], line.values[best]), (0, 9), textcoords="offset points",
+                ha="left" if at[best] == 0 else "center", fontsize=9.5, fontweight="bold",
+            )  # fmt: skip
+        for batch in line.lost:
+            axes.plot(place[batch], 0.05 * top * (1 + i % 4), "x", color=colour, markersize=7, mew=2)
+            axes.annotate(
+                "out of memory", (place[batch], 0.05 * top * (1 + i % 4)), (-7, 0), textcoords="offset points",
+                ha="right", va="center", fontsize=9,
+            )  # fmt: skip
+    for label, speed in required:
+        axes.axhline(speed, color=INK, linestyle=(0, (1, 1.5)), linewidth=1.6, label=label)
+    axes.set(ylim=(0, 1.16 * top), xlim=(-0.35, max(len(batches) - 0.65, 0.35)), xlabel="batch size", ylabel="images/s")
+    axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+    axes.xaxis.set_minor_locator(NullLocator())
+    shown = [f"{line.label} up to {max(line.values):.2f}" for line in lines if line.values]
+    lost = [f"{line.label} out of memory at {', '.join(map(str, line.lost))}" for line in lines if line.lost]
+    asked = [f"{label}" for label, _ in required]
+    return _svg(figure, name, title, "; ".join([*shown, *lost, *asked]))
+
+
+def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
+    """Values by date, a line each."""
+    figure, axes = _figure(len(lines))
+    for i, line in enumerate(lines):
+        dash, marker = STYLES[i % 8]
+        days = [_time(str(at)) for at in line.at]
+        axes.plot(days, line.values, dash, marker=marker, color=COLOURS[i % 8], markersize=4.5, label=line.label)  # type: ignore[arg-type]  # dates
+    times = sorted({_time(str(at)) for line in lines for at in line.at})
+    if len(times) > 1 and (times[-1] - times[0]).days >= 1:
+        locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    else:  # one day: an axis of hours would look like a history
+        at = float(dates.date2num(times[0]))  # type: ignore[no-untyped-call]
+        axes.set_xticks([at], [f"{times[0]:%Y-%m-%d}"])
+        axes.set_xlim(at - 1, at + 1)
+    axes.set(ylabel=unit)
+    axes.margins(y=0.15)
+    axes.ticklabel_format(axis="y", useOffset=False)
+    last = [f"{line.label}: {line.values[-1]:.5g} {unit} on {str(line.at[-1])[:10]}" for line in lines]
+    return _svg(figure, name, title, "; ".join(last))
+
+
+def _figure(entries: int) -> tuple[Figure, Axes]:
+    with rc_context(SETTINGS):
+        figure = Figure(figsize=(SIZE[0], SIZE[1] + LEGEND * entries), layout="constrained", facecolor="none")
+        axes = figure.subplots()
+    axes.grid(axis="y", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0)
+    return figure, axes
+
+
+def _svg(figure: Figure, name: str, title: str, description: str) -> Chart:
+    """The figure in the page's colours, with a name and a description, and every id behind its own name."""
+    picture = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Type": None, "Format": None}
+    with rc_context(SETTINGS):
+        figure.legend(loc="outside lower left", ncols=1, handlelength=4, fontsize=10)
+        figure.savefig(picture, format="svg", metadata=nothing)
+    text = picture.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", _font, text)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    text = re.sub(r'(<svg[^>]*?) (?:height|width)="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) (?:height|width)="[^"]*"', r"\1", text, count=1)
+    words = (
+        f'<title id="{name}-title">{html.escape(title)}</title><desc id="{name}-desc">{html.escape(description)}</desc>'
+    )
+    role = f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" focusable="false"'
+    return Chart(re.sub(r"<svg([^>]*)>", rf"<svg {role}\1>", text, count=1).replace(">", f">{words}", 1), title)
+
+
+def _font(found: re.Match[str]) -> str:
+    weight = f"; font-weight: {found[1]}" if found[1] else ""
+    return f"font-size: {found[2]}px{weight}"
+
+
+def _time(when: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(when).replace(tzinfo=None)

@@ -1,0 +1,82 @@
+"""A table of the page: cells with the text that is shown, and the value that sorts and is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from roadworthy.record import Record
+
+MEASURED = ("measured", "sample")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell. `value` sorts it and, with all digits, is copied; `bar` is a share, 0..1, drawn behind it."""
+
+    text: str = ""
+    value: float | str | None = None
+    look: str = ""  # class of the style sheet: passed, failed, unjudged, best, fell
+    bar: float | None = None
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column: its name, and whether it holds numbers."""
+
+    text: str
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a unique name; `stacked` ones become one block a row on a narrow screen."""
+
+    name: str
+    caption: str
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    stacked: bool = False
+    filters: tuple[str, ...] = ()  # of each row: what it can be filtered by
+
+
+def heads(*names: str) -> tuple[Head, ...]:
+    """Columns by name; one that begins with # holds numbers."""
+    return tuple(Head(name.removeprefix("#"), name.startswith("#")) for name in names)
+
+
+def number(value: float | None, form: str = "{:.2f}", look: str = "") -> Cell:
+    """A number as it is shown; empty where there is none."""
+    return Cell() if value is None else Cell(form.format(value), value, look)
+
+
+def percent(value: float | None, form: str = "{:.2f}") -> Cell:
+    """A fraction in percent."""
+    return number(None if value is None else 100 * value, form)
+
+
+def capped(rows: Sequence[tuple[Cell, ...]], most: int, what: str) -> tuple[tuple[tuple[Cell, ...], ...], list[str]]:
+    """The first rows, and a note where more are left out."""
+    left = len(rows) - most
+    return tuple(rows[:most]), [f"{left} more {what} are left out here; the records hold them."] if left > 0 else []
+
+
+def day(when: str | None) -> str:
+    """The date and the time of day of an ISO 8601 time, as it is read."""
+    return (when or "")[:16].replace("T", " ")
+
+
+def origin(record: Record) -> str:
+    """Where a figure comes from: published, or measured when, with driver and CANN, and what it is not."""
+    if record.source == "published":
+        return "published"
+    facts = [f"{key} {record.environment[key]}" for key in ("driver", "cann") if key in record.environment]
+    return ", ".join([f"measured {day(record.when)}".rstrip(), *facts, *marks(record)])
+
+
+def marks(record: Record) -> list[str]:
+    """What keeps a figure from being one of the promise."""
+    drawn = [f"drawn frames {record.data}"] if record.source == "sample" and record.data else []
+    untrained = ["untrained weights"] if record.untrained and not record.metric.startswith("train.") else []
+    return [*drawn, *untrained]

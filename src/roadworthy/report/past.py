@@ -1,0 +1,66 @@
+"""What was measured, by date: mIoU and throughput of every chip and batch size."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from roadworthy.card import ModelCard
+from roadworthy.gates import FULL_VAL
+from roadworthy.record import Record
+from roadworthy.report import charts
+from roadworthy.report.charts import Chart, Line
+from roadworthy.report.grid import Cell, Table, capped, day, heads, marks, number
+
+LINES = 8  # of a chart: as many as there are ways to draw one
+POINTS = 120  # of a line
+ROWS = 300  # of the table of all numbers
+METRICS = {"miou": ("mIoU", "mIoU %", 100.0), "throughput": ("throughput", "images/s", 1.0)}
+
+
+def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Chart, Table] | None:
+    """A line for every chip, batch size and kind of data, and the numbers, newest first; None without a measured one.
+
+    Of many lines those with the newest figures are drawn, of many points the newest; the table's notes say so.
+    """
+    own = [r for r in records if (r.model, r.metric) == (card.key, metric) and r.value is not None and r.when]
+    own = [r for r in own if r.source != "published"]
+    if not own:
+        return None
+    name, unit, scale = METRICS[metric]
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for r in own:
+        groups[_label(r)].append(r)
+    newest = sorted(groups.items(), key=lambda group: group[1][-1].when or "", reverse=True)
+    drawn = sorted(newest[:LINES])
+    lines = [
+        Line(
+            label, tuple(r.when or "" for r in rows[-POINTS:]), tuple(scale * (r.value or 0.0) for r in rows[-POINTS:])
+        )
+        for label, rows in drawn
+    ]
+    notes = []
+    if len(groups) > LINES:
+        notes.append(f"{LINES} of {len(groups)} lines are drawn: those with the newest figures.")
+    if any(len(rows) > POINTS for _, rows in drawn):
+        notes.append(f"Of every line the newest {POINTS} points are drawn.")
+    head = heads("when (UTC)", "chip", "#batch", f"#{unit}", "data", "weights", "runtime", "is not of the promise")
+    rows = [
+        (
+            Cell(day(r.when), r.when), Cell(r.soc), number(r.batch, "{:d}"), number(scale * (r.value or 0.0)),
+            Cell(r.data or ""), Cell(r.weights or ""), Cell(r.runtime or ""), Cell(", ".join(marks(r))),
+        )
+        for r in reversed(own)
+    ]  # fmt: skip
+    shown, left = capped(rows, ROWS, "figures, older than these,")
+    title = f"{card.name}: {name} by date"
+    table = Table(f"{card.key}-{metric}-history", title, head, shown, (*notes, *left))
+    return charts.history(f"{card.key}-{metric}-past", title, unit, lines), table
+
+
+def _label(record: Record) -> str:
+    """What a line is of: only like is joined with like."""
+    told = [record.soc, f"batch {record.batch}", *marks(record)]
+    if record.metric == "miou" and record.source == "measured" and record.frames != FULL_VAL:
+        told.append(f"{record.frames} frames")
+    return ", ".join(told)

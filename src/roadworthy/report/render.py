@@ -1,0 +1,61 @@
+"""The page as one file of HTML: style and script inside, everything from records escaped, nothing fetched."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from roadworthy.problem import Problem
+from roadworthy.report.page import Page
+
+TEMPLATE = "page.html.j2"
+HERE = Path(__file__).parent
+
+
+def html(page: Page) -> str:
+    """The page's text; the same page gives the same text."""
+    environment = Environment(
+        loader=PackageLoader("roadworthy.report", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()  # no other script may run
+    text = environment.get_template(TEMPLATE).render(
+        page=page,
+        style=Markup(style),  # noqa: S704  ours
+        script=Markup(script),  # noqa: S704  ours
+        digest=digest,
+        drawn=Markup,  # of charts, which escape their words
+    )
+    return text.encode(errors="backslashreplace").decode()  # half a character, which UTF-8 has not, as its escape
+
+
+def check(out: Path) -> None:
+    """Raise Problem where no file can be written at `out`, before any work is done."""
+    if out.is_dir():
+        raise Problem(f"{out}: is a folder; the report goes into a file such as {out / 'report.html'}")
+    if not out.parent.is_dir():
+        raise Problem(f"{out}: there is no folder {out.parent}; name a file in one that is there")
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise Problem(f"{out}: the folder {out.parent} cannot be written to; name a file in another")
+
+
+def write(page: Page, out: Path) -> None:
+    """Write the page, whole or not at all; raises Problem naming the file that could not be written."""
+    check(out)
+    text = html(page)
+    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(out)
+    except OSError as error:
+        raise Problem(f"{out}: the report could not be written ({error.strerror})") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""Throughput of a model: a chart of all chips, the figures behind it, and the ratios of best batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roadworthy import gates, tables
+from roadworthy import soc as chips
+from roadworthy.card import ModelCard
+from roadworthy.judged import Judged
+from roadworthy.record import Record
+from roadworthy.report import charts
+from roadworthy.report.charts import Chart, Line
+from roadworthy.report.grid import Cell, Table, heads, marks, number, origin, percent
+
+LINES = 8  # of a chart: as many as there are ways to draw one
+EXTRAS = {"latency.median": "#median ms", "latency.p95": "#p95 ms", "temperature.max": "#°C", "power.mean": "#W"}
+RATIOS = heads(
+    *("chip", "#best batch", "#images/s", "against", "#its best batch", "#its images/s", "#ratio", "#required"),
+    "verdict",
+)
+
+
+def known(card: ModelCard, records: Sequence[Record]) -> list[Record]:
+    """The newest figure of every cell of inference, by chip and batch size.
+
+    Those of the promise; on the cpu, and with weights that nobody trained, where the promise has none.
+    """
+    own = [r for r in records if r.model == card.key and r.run is None]
+    found = {(r.soc, r.batch, r.metric): r for r in tables.figures(card, own) if r.run is None}
+    aside = [r for r in own if r.source != "published" and (r.metric == "throughput" or r.metric in EXTRAS)]
+    newest = {(r.soc, r.batch, r.metric): r for r in aside if r.outcome != "unstable"}
+    order = list(chips.socs())
+    return sorted({**newest, **found}.values(), key=lambda r: (order.index(r.soc), r.batch or 0, r.metric))
+
+
+def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -> Chart | None:
+    """Images/s by batch size with the speeds that are required; None where there is no figure."""
+    speeds = [r for r in figures if r.metric == "throughput" and r.batch is not None]
+    lines = []
+    for soc in dict.fromkeys(r.soc for r in speeds):
+        own = [r for r in speeds if r.soc == soc]
+        fit = [r for r in own if r.value is not None]
+        lost = tuple(r.batch for r in own if r.outcome == "oom" and r.batch)
+        label = ", ".join([soc, *dict.fromkeys(mark for r in own for mark in marks(r))])
+        lines.append(Line(label, tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit), lost))
+    lines = [line for line in lines if line.values or line.lost][:LINES]
+    if not lines:
+        return None
+    required = {}
+    for judged in asked:
+        ratio, speed = (judged.verdict.figures.get(key) for key in ("required_ratio", "reference_throughput"))
+        if ratio and speed:
+            other = judged.cell.rpartition("-vs-")[2]
+            required[f"required: {ratio:g} x {other} = {ratio * speed:.2f}"] = ratio * speed
+    return charts.throughput(
+        f"{card.key}-throughput", f"{card.name}: throughput by batch size", lines, list(required.items())
+    )
+
+
+def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
+    """Every cell's images/s and mIoU with where they come from; best batches marked."""
+    speeds = [r for r in figures if r.metric == "throughput"]
+    extras = {metric: head for metric, head in EXTRAS.items() if any(r.metric == metric for r in figures)}
+    best = {soc: gates.best(speeds, soc) for soc in {r.soc for r in speeds}}
+    cells = dict.fromkeys((r.soc, r.batch) for r in figures if r.metric in ("throughput", "miou"))
+    rows = []
+    for soc, batch in cells:
+        own = {r.metric: r for r in figures if (r.soc, r.batch) == (soc, batch)}
+        speed, score = own.get("throughput"), own.get("miou")
+        top = best.get(soc)
+        is_best = top is not None and top is speed
+        shown = Cell("")
+        if speed is not None:
+            shown = number(speed.value, "{:.2f}", "best" if is_best else "") if speed.value else Cell(_lost(speed), 0.0)
+        more = [number(own[m].value if m in own else None) for m in extras]
+        origins = dict.fromkeys(origin(r) for r in (speed, score) if r is not None)
+        rows.append((
+            Cell(soc), Cell(str(batch), batch), shown, Cell("★ best" if is_best else ""),
+            percent(score.value if score else None), *more, Cell("; ".join(origins)),
+        ))  # fmt: skip
+    head = heads("chip", "#batch", "#images/s", "", "#mIoU %", *extras.values(), "from")
+    return Table(f"{card.key}-figures", f"{card.name}: figures of every cell", head, tuple(rows))
+
+
+def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -> Table:
+    """Best batch over best batch, a footnote at each ratio of unlike runtimes or clocks."""
+    rows = []
+    notes: list[str] = []
+    for judged in asked:
+        other = judged.cell.rpartition("-vs-")[2]
+        verdict, found = judged.verdict, judged.verdict.figures
+        own, reference = gates.best(figures, judged.soc), gates.best(figures, other)
+        ratio = found.get("ratio")
+        mark = ""
+        if ratio is None or "measured unlike" in verdict.because:
+            mark = _superscript(len(notes) + 1)
+            told = verdict.because if ratio is None else verdict.because.partition("measured unlike: ")[2]
+            notes.append(f"{mark} {judged.soc} against {other}: {'measured unlike: ' * bool(ratio)}{told}.")
+        if other in chips.socs() and (dies := chips.find(other).dies) > 1 and ratio:
+            notes.append(f"{other}: the unit is the card of {dies} dies.")
+        usable = own is not None and "throughput" in found
+        rows.append((
+            Cell(judged.soc),
+            number(own.batch if own and usable else None, "{:d}"), number(own.value if own and usable else None),
+            Cell(other),
+            number(reference.batch if reference and ratio else None, "{:d}"),
+            number(reference.value if reference and ratio else None),
+            Cell(f"none{mark}") if ratio is None else Cell(f"{ratio:.3f}{mark}", ratio),
+            number(found.get("required_ratio"), "≥ {:g}"),
+            outcome(verdict.outcome),
+        ))  # fmt: skip
+    return Table(
+        f"{card.key}-ratios", f"{card.name}: ratios of best batches", RATIOS, tuple(rows), tuple(dict.fromkeys(notes))
+    )
+
+
+def outcome(word: str) -> Cell:
+    """A verdict's outcome as a word with a sign, sorted worst first."""
+    signs = {"failed": "✕", "unjudged": "?", "passed": "✓"}
+    return Cell(f"{signs[word]} {word}", list(signs).index(word), word)
+
+
+def _lost(record: Record) -> str:
+    return "out of memory" if record.outcome == "oom" else record.outcome
+
+
+def _superscript(count: int) -> str:
+    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(count))
