@@ -25,6 +25,13 @@ CHIP = Record(
     runtime="ascend", provider="Ascend310P3", weights="erfnet_pretrained.pth@0123456789abcdef",
     when="2026-10-01T08:00:00+00:00", environment=ENVIRONMENT,
 )  # fmt: skip
+HOST = {
+    "roadworthy": "0.1.0",
+    "python": "3.11.7",
+    "torch": "2.1.0",
+    "cpu": "Intel(R) Xeon(R) Processor",
+    "threads": "8",
+}
 DAYS = ("2026-09-01", "2026-09-15", "2026-10-01", "2026-10-20", "2026-11-11")
 SPEEDS = {1: 292.0, 4: 240.0, 8: 251.0, 16: 262.0, 32: 271.0, 64: 268.0}
 
@@ -90,14 +97,14 @@ def rich(folder: Path) -> Path:
         for metric, value in (("agreement.exported", 1.0), ("agreement.operated", 0.99995), ("agreement.kept", 1.0))
     ]
     rows.append(replace(last, batch=4, metric="agreement.batch", value=0.9991, clock=None))
-    rows += scored(folder, replace(last, soc="cpu", runtime="eager", environment={}), 9, 0.06)
+    rows += scored(folder, replace(last, soc="cpu", runtime="eager", provider="cpu", environment=HOST), 9, 0.06)
     rows.append(
         replace(last, batch=64, value=None, outcome="oom", detail="aclmdlLoadFromFile 245000: 64 images do not fit")
     )
     tuned = replace(last, soc="Ascend310P3+aoe", when="2026-11-12T09:00:00+00:00")
     rows += [replace(tuned, batch=batch, value=1.37 * speed) for batch, speed in SPEEDS.items()]
     rows += [
-        replace(last, model="deeplabv3", soc="cpu", batch=batch, metric="miou", value=0.01, clock=None, source="sample",
+        replace(last, model="deeplabv3", soc="cpu", provider="CPUExecutionProvider", environment=HOST, batch=batch, metric="miou", value=0.01, clock=None, source="sample",
                 runtime="onnxruntime", data="sample-v1/6@256x512", frames=6, weights="untrained-deeplabv3.safetensors@0")
         for batch in (1,)
     ]  # fmt: skip

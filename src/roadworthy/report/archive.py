@@ -69,21 +69,17 @@ def read(folders: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable
 
 
 def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[str]:
-    notes = []
-    models = sorted({r.model for r in found if r.model not in cards})
-    if models:
-        count = sum(r.model not in cards for r in found)
-        notes.append(
-            f"{count} records are of models without a card and left out: {_some(models)}; --models takes its folder"
-        )
-    socs = sorted({r.soc for r in found if r.model in cards and r.soc not in chips.socs()})
-    if socs:
-        count = sum(r.model in cards and r.soc not in chips.socs() for r in found)
-        notes.append(f"{count} records are of unknown chips and left out: {_some(socs)}")
-    if standins := sum(r.runtime == STANDIN for r in found):
-        notes.append(f"{standins} records of stand-ins for tests are left out: they say nothing of a chip")
-    return notes
+    left = []
+    if strange := [r.model for r in found if r.model not in cards]:
+        left.append(f"{len(strange)} of models without a card ({_some(strange)}; --models takes a folder of cards)")
+    known = [r for r in found if r.model in cards]
+    if unknown := [r.soc for r in known if r.soc not in chips.socs()]:
+        left.append(f"{len(unknown)} of unknown chips ({_some(unknown)})")
+    if standins := sum(r.runtime == STANDIN for r in known):
+        left.append(f"{standins} of stand-ins for tests, which say nothing of a chip")
+    return [f"Records left out: {', '.join(left)}"] if left else []
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    shown = sorted(set(names))
+    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")

@@ -6,6 +6,7 @@ import datetime as dt
 import html
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 SIZE = (5.0, 3.1)  # inches of the axes at 72 dots: on a phone a letter is still 9 pixels high
+WORDS = 48  # letters of a line of the legend
 LEGEND = 0.24  # inches of a line of the legend
+DASHES = ((0, (1, 1.5)), (0, (6, 3)), (0, (6, 2, 1, 2)), (0, (12, 3)))  # of required speeds
 INK, FAINT, PAPER = "#0a0c00", "#0a0c01", "#0a0c02"  # stand for colours of the page
 COLOURS = tuple(f"#0a0b0{i}" for i in range(8))  # stand for its eight colours of lines
 STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ("-", "v"), ("--", "P"), ("-.", "X"), (":", "*"))
@@ -63,29 +66,28 @@ class Chart:
 
 def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[tuple[str, float]]) -> Chart:
     """Images/s by batch size: best batches ringed and named, batches out of memory crossed, required speeds as lines."""
-    figure, axes = _figure(len(lines) + len(required))
+    figure, axes = _figure(sum(1 + len(line.label) // WORDS for line in lines) + len(required))
     batches = sorted({int(at) for line in lines for at in (*line.at, *line.lost)})
     place = {batch: i for i, batch in enumerate(batches)}
     top = max([*(v for line in lines for v in line.values), *(v for _, v in required)], default=1.0)
     for i, line in enumerate(lines):
         colour, (dash, marker) = COLOURS[i % 8], STYLES[i % 8]
         at = [place[int(a)] for a in line.at]
-        axes.plot(at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=line.label)
+        axes.plot(
+            at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=_wrapped(line.label)
+        )
         if line.values:
             best = max(range(len(at)), key=lambda j: line.values[j])
             axes.plot(at[best], line.values[best], "o", markersize=12, mfc="none", mec=colour, mew=1.4)
-            axes.annotate(
-                f"{line.values[best]:.5g}", (at[best], line.values[best]), (0, 9), textcoords="offset points",
-                ha="left" if at[best] == 0 else "center", fontsize=9.5, fontweight="bold",
-            )  # fmt: skip
+            _name_best(axes, at[best], line.values[best], alone=len(batches) == 1)
         for batch in line.lost:
             axes.plot(place[batch], 0.05 * top * (1 + i % 4), "x", color=colour, markersize=7, mew=2)
             axes.annotate(
                 "out of memory", (place[batch], 0.05 * top * (1 + i % 4)), (-7, 0), textcoords="offset points",
                 ha="right", va="center", fontsize=9,
             )  # fmt: skip
-    for label, speed in required:
-        axes.axhline(speed, color=INK, linestyle=(0, (1, 1.5)), linewidth=1.6, label=label)
+    for i, (label, speed) in enumerate(required):
+        axes.axhline(speed, color=INK, linestyle=DASHES[i % len(DASHES)], linewidth=1.3, label=label)
     axes.set(ylim=(0, 1.16 * top), xlim=(-0.35, max(len(batches) - 0.65, 0.35)), xlabel="batch size", ylabel="images/s")
     axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -97,25 +99,37 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
 
 def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     """Values by date, a line each."""
-    figure, axes = _figure(len(lines))
+    figure, axes = _figure(sum(1 + len(line.label) // WORDS for line in lines))
     for i, line in enumerate(lines):
         dash, marker = STYLES[i % 8]
         days = [_time(str(at)) for at in line.at]
-        axes.plot(days, line.values, dash, marker=marker, color=COLOURS[i % 8], markersize=4.5, label=line.label)  # type: ignore[arg-type]  # dates
-    times = sorted({_time(str(at)) for line in lines for at in line.at})
-    if len(times) > 1 and (times[-1] - times[0]).days >= 1:
-        locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    else:  # one day: an axis of hours would look like a history
-        at = float(dates.date2num(times[0]))  # type: ignore[no-untyped-call]
-        axes.set_xticks([at], [f"{times[0]:%Y-%m-%d}"])
-        axes.set_xlim(at - 1, at + 1)
+        axes.plot(
+            np.array(days),
+            line.values,
+            dash,
+            marker=marker,
+            color=COLOURS[i % 8],
+            markersize=4.5,
+            label=_wrapped(line.label),
+        )
+    locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.set(ylabel=unit)
     axes.margins(y=0.15)
     axes.ticklabel_format(axis="y", useOffset=False)
     last = [f"{line.label}: {line.values[-1]:.5g} {unit} on {str(line.at[-1])[:10]}" for line in lines]
     return _svg(figure, name, title, "; ".join(last))
+
+
+def _name_best(axes: Axes, at: float, value: float, *, alone: bool) -> None:
+    """A best batch's images/s above its ring, or beside it where all rings are above each other."""
+    place, aligned = ((11, -4), "left") if alone else ((0, 9), "left" if at == 0 else "center")
+    backed = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
+    axes.annotate(
+        f"{value:.5g}", (at, value), place, textcoords="offset points", ha=aligned, fontsize=9.5, fontweight="bold",
+        bbox=backed, zorder=5,
+    )  # fmt: skip
 
 
 def _figure(entries: int) -> tuple[Figure, Axes]:
@@ -150,6 +164,10 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> Chart:
     )
     role = f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" focusable="false"'
     return Chart(re.sub(r"<svg([^>]*)>", rf"<svg {role}\1>", text, count=1).replace(">", f">{words}", 1), title)
+
+
+def _wrapped(label: str) -> str:
+    return textwrap.fill(label, WORDS)
 
 
 def _font(found: re.Match[str]) -> str:

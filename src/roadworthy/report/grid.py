@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from roadworthy.record import Record
 
-MEASURED = ("measured", "sample")
+LONG = 20  # letters
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Cell:
     value: float | str | None = None
     look: str = ""  # class of the style sheet: passed, failed, unjudged, best, fell
     bar: float | None = None
+
+    @property
+    def long(self) -> bool:
+        """Whether it holds a word, such as a digest, that a narrow column has no room for."""
+        return any(len(word) > LONG for word in self.text.split())
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,10 @@ def origin(record: Record) -> str:
     return ", ".join([f"measured {day(record.when)}".rstrip(), *facts, *marks(record)])
 
 
-def marks(record: Record) -> list[str]:
-    """What keeps a figure from being one of the promise."""
-    drawn = [f"drawn frames {record.data}"] if record.source == "sample" and record.data else []
+def marks(record: Record, *, short: bool = False) -> list[str]:
+    """What keeps a figure from being one of the promise; short for a chart."""
+    drawn = []
+    if record.source == "sample" and record.data:
+        drawn = ["drawn frames" if short else f"drawn frames {record.data}"]
     untrained = ["untrained weights"] if record.untrained and not record.metric.startswith("train.") else []
     return [*drawn, *untrained]

@@ -17,7 +17,7 @@ from roadworthy.report.grid import Cell, Table, day, heads, marks, number
 
 FELL = 0.05  # relative: mmsegmentation#632 lost 0.84 points of the mean and 14 % of one class
 TORCH = "eager"
-HEADS = heads("class", "#IoU %", "#reference %", "#difference", "#relative", "")
+HEADS = heads("class", "#IoU %", "#reference %", "#difference", "#relative")
 
 
 def tables(card: ModelCard, archive: Archive) -> list[Table]:
@@ -76,8 +76,8 @@ def _table(card: ModelCard, own: Record, rows: Sequence[Record], archive: Archiv
         except Problem as problem:
             notes.append(f"The reference cannot be shown: {problem}.")
     body = [_row(*found) for found in zip(CLASSES, mine, theirs or [None] * len(CLASSES), strict=True)]
-    if fell := [row[0].text for row in body if row[-1].look == "fell"]:
-        notes.insert(0, f"Fell by more than {FELL:.0%} of the reference: {', '.join(fell)}.")
+    if fell := [row[0].text for row in body if row[-1].look]:
+        notes.insert(0, f"▼ Fell by more than {FELL:.0%} of the reference: {', '.join(fell)}.")
     elif theirs:
         notes.insert(0, f"No class fell by more than {FELL:.0%} of the reference.")
     return Table(
@@ -88,18 +88,15 @@ def _table(card: ModelCard, own: Record, rows: Sequence[Record], archive: Archiv
 def _row(name: str, mine: float | None, theirs: float | None) -> tuple[Cell, ...]:
     own = Cell("absent") if mine is None else Cell(f"{100 * mine:.2f}", 100 * mine, bar=mine)
     if mine is None or theirs is None:
-        return Cell(name), own, Cell() if theirs is None else number(100 * theirs), Cell(), Cell(), Cell()
+        return Cell(name), own, Cell() if theirs is None else number(100 * theirs), Cell(), Cell()
     change, share = 100 * (mine - theirs), mine / theirs - 1 if theirs else 0.0
-    fell = mine < (1 - FELL) * theirs
-    flag = Cell("▼ fell", "fell", "fell") if fell else Cell()
-    look = "fell" if fell else ""
+    look = "fell" if mine < (1 - FELL) * theirs else ""
     return (
         Cell(name),
         own,
         number(100 * theirs),
         number(change, "{:+.2f}", look),
-        number(100 * share, "{:+.1f} %", look),
-        flag,
+        number(100 * share, "▼ {:+.1f} %" if look else "{:+.1f} %", look),
     )
 
 

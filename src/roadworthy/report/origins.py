@@ -62,7 +62,7 @@ def environments(records: Sequence[Record]) -> Table | None:
     keys = dict.fromkeys([*(key for run in told for key in run)])
     rows = [(Cell(key), *(Cell(run.get(key, "")) for run in told)) for key in keys if key not in COMMANDS]
     caption = "What the newest run of every chip depended on"
-    return Table("environment", caption, heads("", *(r.soc for r in runs)), tuple(rows))
+    return Table("environment", caption, heads("what", *(r.soc for r in runs)), tuple(rows))
 
 
 def commands(cards: Mapping[str, ModelCard], records: Sequence[Record]) -> list[Command]:

@@ -20,9 +20,9 @@ from roadworthy.report.origins import Command
 
 @dataclass(frozen=True)
 class Plot:
-    """A chart and the numbers in it."""
+    """A chart and the numbers in it; no chart where there is nothing to draw a line between."""
 
-    chart: Chart
+    chart: Chart | None
     table: Table
 
 
@@ -88,7 +88,7 @@ def _chapter(card: ModelCard, records: Sequence[Record], found: Sequence[Judged]
     asked = [one for one in found if "-vs-" in one.cell and one.verdict.gate.startswith("throughput")]
     drawn, table = speed.chart(card, figures, asked), speed.figures_table(card, figures)
     drop = card.target.drop
-    allowed = f"{drop.points:g} points" if drop.points is not None else f"{drop.relative or 0:.0%} of it"
+    allowed = f"{drop.points:g} points" if drop.points is not None else f"{100 * (drop.relative or 0):g} % of it"
     history = [past.history(card, records, metric) for metric in past.METRICS]
     return Chapter(
         key=card.key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import FULL_VAL
 from roadworthy.record import Record
@@ -18,10 +19,11 @@ ROWS = 300  # of the table of all numbers
 METRICS = {"miou": ("mIoU", "mIoU %", 100.0), "throughput": ("throughput", "images/s", 1.0)}
 
 
-def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Chart, Table] | None:
+def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Chart | None, Table] | None:
     """A line for every chip, batch size and kind of data, and the numbers, newest first; None without a measured one.
 
-    Of many lines those with the newest figures are drawn, of many points the newest; the table's notes say so.
+    Of many lines those with the most figures are drawn, of many points the newest; the table's notes say so. No chart of a
+    single day.
     """
     own = [r for r in records if (r.model, r.metric) == (card.key, metric) and r.value is not None and r.when]
     own = [r for r in own if r.source != "published"]
@@ -31,19 +33,19 @@ def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Ch
     groups: dict[str, list[Record]] = defaultdict(list)
     for r in own:
         groups[_label(r)].append(r)
-    newest = sorted(groups.items(), key=lambda group: group[1][-1].when or "", reverse=True)
-    drawn = sorted(newest[:LINES])
-    lines = [
-        Line(
-            label, tuple(r.when or "" for r in rows[-POINTS:]), tuple(scale * (r.value or 0.0) for r in rows[-POINTS:])
-        )
-        for label, rows in drawn
-    ]
+    longest = sorted(groups, key=lambda label: (len(groups[label]), groups[label][-1].when or ""), reverse=True)
+    order = list(chips.socs())
+    drawn = sorted(
+        longest[:LINES], key=lambda label: (order.index(groups[label][0].soc), groups[label][0].batch or 0, label)
+    )
+    lines = [_line(label, groups[label][-POINTS:], scale) for label in drawn]
     notes = []
     if len(groups) > LINES:
-        notes.append(f"{LINES} of {len(groups)} lines are drawn: those with the newest figures.")
-    if any(len(rows) > POINTS for _, rows in drawn):
+        notes.append(f"{LINES} of {len(groups)} lines are drawn: those with the most figures, then the newest.")
+    if any(len(groups[label]) > POINTS for label in drawn):
         notes.append(f"Of every line the newest {POINTS} points are drawn.")
+    if single := len({(r.when or "")[:10] for r in own}) == 1:
+        notes = ["All of one day: there is no history yet."]
     head = heads("when (UTC)", "chip", "#batch", f"#{unit}", "data", "weights", "runtime", "is not of the promise")
     rows = [
         (
@@ -55,12 +57,16 @@ def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Ch
     shown, left = capped(rows, ROWS, "figures, older than these,")
     title = f"{card.name}: {name} by date"
     table = Table(f"{card.key}-{metric}-history", title, head, shown, (*notes, *left))
-    return charts.history(f"{card.key}-{metric}-past", title, unit, lines), table
+    return None if single else charts.history(f"{card.key}-{metric}-past", title, unit, lines), table
+
+
+def _line(label: str, rows: Sequence[Record], scale: float) -> Line:
+    return Line(label, tuple(r.when or "" for r in rows), tuple(scale * (r.value or 0.0) for r in rows))
 
 
 def _label(record: Record) -> str:
     """What a line is of: only like is joined with like."""
-    told = [record.soc, f"batch {record.batch}", *marks(record)]
+    told = [record.soc, f"batch {record.batch}", *marks(record, short=True)]
     if record.metric == "miou" and record.source == "measured" and record.frames != FULL_VAL:
         told.append(f"{record.frames} frames")
     return ", ".join(told)

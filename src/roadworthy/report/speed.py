@@ -42,7 +42,7 @@ def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -
         own = [r for r in speeds if r.soc == soc]
         fit = [r for r in own if r.value is not None]
         lost = tuple(r.batch for r in own if r.outcome == "oom" and r.batch)
-        label = ", ".join([soc, *dict.fromkeys(mark for r in own for mark in marks(r))])
+        label = ", ".join([soc, *dict.fromkeys(mark for r in own for mark in marks(r, short=True))])
         lines.append(Line(label, tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit), lost))
     lines = [line for line in lines if line.values or line.lost][:LINES]
     if not lines:
@@ -73,19 +73,20 @@ def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
         shown = Cell("")
         if speed is not None:
             shown = number(speed.value, "{:.2f}", "best" if is_best else "") if speed.value else Cell(_lost(speed), 0.0)
-        more = [number(own[m].value if m in own else None) for m in extras]
+        ran = speed is not None and speed.value is not None  # else latencies would be of an older run
+        more = [number(own[m].value if m in own and ran else None) for m in extras]
         origins = dict.fromkeys(origin(r) for r in (speed, score) if r is not None)
         rows.append((
-            Cell(soc), Cell(str(batch), batch), shown, Cell("★ best" if is_best else ""),
+            Cell(soc), Cell(str(batch), batch), shown, Cell("★" if is_best else ""),
             percent(score.value if score else None), *more, Cell("; ".join(origins)),
         ))  # fmt: skip
-    head = heads("chip", "#batch", "#images/s", "", "#mIoU %", *extras.values(), "from")
+    head = heads("chip", "#batch", "#images/s", "best", "#mIoU %", *extras.values(), "from")
     return Table(f"{card.key}-figures", f"{card.name}: figures of every cell", head, tuple(rows))
 
 
 def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -> Table:
     """Best batch over best batch, a footnote at each ratio of unlike runtimes or clocks."""
-    rows = []
+    rows, marked = [], 0
     notes: list[str] = []
     for judged in asked:
         other = judged.cell.rpartition("-vs-")[2]
@@ -94,7 +95,8 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
         ratio = found.get("ratio")
         mark = ""
         if ratio is None or "measured unlike" in verdict.because:
-            mark = _superscript(len(notes) + 1)
+            marked += 1
+            mark = _superscript(marked)
             told = verdict.because if ratio is None else verdict.because.partition("measured unlike: ")[2]
             notes.append(f"{mark} {judged.soc} against {other}: {'measured unlike: ' * bool(ratio)}{told}.")
         if other in chips.socs() and (dies := chips.find(other).dies) > 1 and ratio:
