@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib import dates, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +19,7 @@ from matplotlib.ticker import NullLocator
 
 SIZE = (5.0, 3.1)  # inches of the axes at 72 dots: on a phone a letter is still 9 pixels high
 WORDS = 48  # letters of a line of the legend
+BEST = ": best 1234.56 at batch 64"  # about what the legend says of a line
 LEGEND = 0.24  # inches of a line of the legend
 DASHES = ((0, (1, 1.5)), (0, (6, 3)), (0, (6, 2, 1, 2)), (0, (12, 3)))  # of required speeds
 INK, FAINT, PAPER = "#0a0c00", "#0a0c01", "#0a0c02"  # stand for colours of the page
@@ -65,21 +67,22 @@ class Chart:
 
 
 def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[tuple[str, float]]) -> Chart:
-    """Images/s by batch size: best batches ringed and named, batches out of memory crossed, required speeds as lines."""
-    figure, axes = _figure(sum(1 + len(line.label) // WORDS for line in lines) + len(required))
+    """Images/s by batch size: best batches ringed, batches out of memory crossed, required speeds as lines."""
+    figure, axes = _figure([*(f"{line.label}{BEST}" for line in lines), *(label for label, _ in required)])
     batches = sorted({int(at) for line in lines for at in (*line.at, *line.lost)})
     place = {batch: i for i, batch in enumerate(batches)}
     top = max([*(v for line in lines for v in line.values), *(v for _, v in required)], default=1.0)
     for i, line in enumerate(lines):
         colour, (dash, marker) = COLOURS[i % 8], STYLES[i % 8]
         at = [place[int(a)] for a in line.at]
-        axes.plot(
-            at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=_wrapped(line.label)
-        )
+        label = line.label
         if line.values:
             best = max(range(len(at)), key=lambda j: line.values[j])
+            label += f": best {line.values[best]:.2f} at batch {line.at[best]}"
             axes.plot(at[best], line.values[best], "o", markersize=12, mfc="none", mec=colour, mew=1.4)
-            _name_best(axes, at[best], line.values[best], alone=len(batches) == 1)
+        axes.plot(
+            at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=_wrapped(label)
+        )
         for batch in line.lost:
             axes.plot(place[batch], 0.05 * top * (1 + i % 4), "x", color=colour, markersize=7, mew=2)
             axes.annotate(
@@ -99,19 +102,12 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
 
 def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     """Values by date, a line each."""
-    figure, axes = _figure(sum(1 + len(line.label) // WORDS for line in lines))
+    figure, axes = _figure([line.label for line in lines])
     for i, line in enumerate(lines):
         dash, marker = STYLES[i % 8]
         days = [_time(str(at)) for at in line.at]
-        axes.plot(
-            np.array(days),
-            line.values,
-            dash,
-            marker=marker,
-            color=COLOURS[i % 8],
-            markersize=4.5,
-            label=_wrapped(line.label),
-        )
+        look = {"marker": marker, "color": COLOURS[i % 8], "markersize": 4.5}
+        axes.plot(np.array(days), line.values, dash, label=_wrapped(line.label), **look)
     locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -122,17 +118,8 @@ def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     return _svg(figure, name, title, "; ".join(last))
 
 
-def _name_best(axes: Axes, at: float, value: float, *, alone: bool) -> None:
-    """A best batch's images/s above its ring, or beside it where all rings are above each other."""
-    place, aligned = ((11, -4), "left") if alone else ((0, 9), "left" if at == 0 else "center")
-    backed = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
-    axes.annotate(
-        f"{value:.5g}", (at, value), place, textcoords="offset points", ha=aligned, fontsize=9.5, fontweight="bold",
-        bbox=backed, zorder=5,
-    )  # fmt: skip
-
-
-def _figure(entries: int) -> tuple[Figure, Axes]:
+def _figure(labels: Sequence[str]) -> tuple[Figure, Axes]:
+    entries = sum(len(_wrapped(label).splitlines()) for label in labels)
     with rc_context(SETTINGS):
         figure = Figure(figsize=(SIZE[0], SIZE[1] + LEGEND * entries), layout="constrained", facecolor="none")
         axes = figure.subplots()
