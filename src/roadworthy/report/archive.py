@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +16,20 @@ from numpy.typing import NDArray
 from roadworthy import merge
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
+from roadworthy.merge import Line
 from roadworthy.problem import Problem
 from roadworthy.record import STANDIN, Record
+
+NONE = type(None)
+KINDS: Mapping[str, Any] = {  # of what is shown; merge checks what records are joined by
+    "environment": dict,
+    "settings": dict,
+    "detail": (str, NONE),
+    "provider": (str, NONE),
+    "clock": (str, NONE),
+    "frames": (int, NONE),
+}
+WORDS = {dict: "a table", (str, NONE): "a text, or null", (int, NONE): "a whole number, or null"}
 
 
 @dataclass(frozen=True)
@@ -32,10 +47,12 @@ class Archive:
         path = next((p for p in self._paths(record.samples) if p.is_file()), None)
         if path is None:
             raise Problem(f"{record.samples}: there is no such file beside the records")
+        if not zipfile.is_zipfile(path):
+            raise Problem(f"{record.samples}: is not a file of samples (.npz)")
         try:
             with np.load(path, allow_pickle=False) as file:
                 return [file[name] for name in names]
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             told = " ".join(str(error).split()) or type(error).__name__
             raise Problem(f"{record.samples}: is not a file of samples with {' and '.join(names)} ({told})") from None
 
@@ -48,24 +65,29 @@ class Archive:
 def read(folders: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable[[str], None]) -> Archive:
     """All records of the folders that are of a known model and chip and of no stand-in.
 
-    Tells of a last line that a crash cut short. Raises Problem for a folder without records, a line that is no record,
-    and two records that contradict each other.
+    A file of records stands for itself. Tells of a last line that a crash cut short. Raises Problem for a folder without
+    records, a line that is no record, and two records that contradict each other.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise Problem(f"{folder}: there is no such folder; --records takes one with *.jsonl files, such as a run's")
-        if not any(folder.glob("*.jsonl")):
-            raise Problem(f"{folder}: holds no *.jsonl file; --records takes a folder of records, such as a run's")
     lines = merge.read(folders, tell)
     if not lines:
-        raise Problem(f"{folders[0]}: its *.jsonl files hold no record; a run with --out DIR leaves some")
+        raise Problem(f"{folders[0]}: holds no record; --records takes a folder of *.jsonl files, such as a run's")
+    for line in lines:
+        _check(line)
     places: dict[str, tuple[Path, ...]] = {}
     for line in lines:
         if line.record.samples:
             places[line.record.samples] = (*places.get(line.record.samples, ()), line.path.parent)
     found = merge.joined(lines)
-    kept = [r for r in found if r.model in cards and r.soc in chips.socs() and r.runtime != STANDIN]
+    kept = [r for r in found if r.model in cards and r.soc in chips.socs() and r.runtime != STANDIN and _is_finite(r)]
     return Archive(tuple(kept), {n: tuple(dict.fromkeys(p)) for n, p in places.items()}, tuple(_left_out(found, cards)))
+
+
+def _check(line: Line) -> None:
+    """Raise Problem where something that is shown is not of its kind."""
+    for name, kind in KINDS.items():
+        found = getattr(line.record, name)
+        if isinstance(found, bool) or not isinstance(found, kind):
+            raise Problem(f"{line}: {name} is {found!r}; it must be {WORDS[kind]}")
 
 
 def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[str]:
@@ -77,7 +99,13 @@ def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[s
         left.append(f"{len(unknown)} of unknown chips ({_some(unknown)})")
     if standins := sum(r.runtime == STANDIN for r in known):
         left.append(f"{standins} of stand-ins for tests, which say nothing of a chip")
+    if endless := sum(not _is_finite(r) for r in known):
+        left.append(f"{endless} whose value is no number")
     return [f"Records left out: {', '.join(left)}"] if left else []
+
+
+def _is_finite(record: Record) -> bool:
+    return record.value is None or math.isfinite(record.value)
 
 
 def _some(names: Sequence[str]) -> str:

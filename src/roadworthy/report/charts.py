@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 import io
 import re
@@ -16,6 +15,8 @@ from matplotlib import dates, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+
+from roadworthy.report.grid import moment
 
 SIZE = (5.0, 3.1)  # inches of the axes at 72 dots: on a phone a letter is still 9 pixels high
 WORDS = 48  # letters of a line of the legend
@@ -105,8 +106,8 @@ def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     figure, axes = _figure([line.label for line in lines])
     for i, line in enumerate(lines):
         dash, marker = STYLES[i % 8]
-        days = [_time(str(at)) for at in line.at]
-        look = {"marker": marker, "color": COLOURS[i % 8], "markersize": 4.5}
+        days = [moment(str(at)) for at in line.at]
+        look: Any = {"marker": marker, "color": COLOURS[i % 8], "markersize": 4.5}
         axes.plot(np.array(days), line.values, dash, label=_wrapped(line.label), **look)
     locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
@@ -160,7 +161,3 @@ def _wrapped(label: str) -> str:
 def _font(found: re.Match[str]) -> str:
     weight = f"; font-weight: {found[1]}" if found[1] else ""
     return f"font-size: {found[2]}px{weight}"
-
-
-def _time(when: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(when).replace(tzinfo=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,9 +68,19 @@ def capped(rows: Sequence[tuple[Cell, ...]], most: int, what: str) -> tuple[tupl
     return tuple(rows[:most]), [f"{left} more {what} are left out here; the records hold them."] if left > 0 else []
 
 
+def moment(when: str | None) -> dt.datetime | None:
+    """An ISO 8601 time in UTC, None where a text is no time."""
+    try:
+        found = dt.datetime.fromisoformat((when or "").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found.astimezone(dt.timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+
+
 def day(when: str | None) -> str:
-    """The date and the time of day of an ISO 8601 time, as it is read."""
-    return (when or "")[:16].replace("T", " ")
+    """The date and the time of day of an ISO 8601 time, in UTC; another text as it is."""
+    found = moment(when)
+    return f"{found:%Y-%m-%d %H:%M}" if found else when or ""
 
 
 def origin(record: Record) -> str:

@@ -89,7 +89,7 @@ def _of_chip(card: ModelCard, rows: Sequence[Record]) -> Command:
     soc = chips.find(newest.soc)
     if newest.runtime and newest.runtime != Case(card, soc, 1).runtime:
         words += ["--runtime", newest.runtime]
-    facts = {key: text for r in rows for key, text in r.environment.items() if key in COMMANDS}
+    facts = {key: str(text) for r in rows for key, text in r.environment.items() if key in COMMANDS}
     built = [line for key, what in COMMANDS.items() if key in facts for line in (f"# {what}", *facts[key].splitlines())]
     return Command(f"{card.name} on {newest.soc}, {day(newest.when)}", (shlex.join(words), *built))
 

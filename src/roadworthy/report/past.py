@@ -11,7 +11,7 @@ from roadworthy.gates import FULL_VAL
 from roadworthy.record import Record
 from roadworthy.report import charts
 from roadworthy.report.charts import Chart, Line
-from roadworthy.report.grid import Cell, Table, capped, day, heads, marks, number
+from roadworthy.report.grid import Cell, Table, capped, day, heads, marks, moment, number
 
 LINES = 8  # of a chart: as many as there are ways to draw one
 POINTS = 120  # of a line
@@ -26,7 +26,7 @@ def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Ch
     single day.
     """
     own = [r for r in records if (r.model, r.metric) == (card.key, metric) and r.value is not None and r.when]
-    own = [r for r in own if r.source != "published"]
+    own = [r for r in own if r.source != "published" and moment(r.when)]
     if not own:
         return None
     name, unit, scale = METRICS[metric]
@@ -46,7 +46,7 @@ def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Ch
         notes.append(f"Of every line the newest {POINTS} points are drawn.")
     if single := len({(r.when or "")[:10] for r in own}) == 1:
         notes = ["All of one day: there is no history yet."]
-    head = heads("when (UTC)", "chip", "#batch", f"#{unit}", "data", "weights", "runtime", "is not of the promise")
+    head = heads("when (UTC)", "chip", "#batch", f"#{unit}", "data", "weights", "runtime", "remarks")
     rows = [
         (
             Cell(day(r.when), r.when), Cell(r.soc), number(r.batch, "{:d}"), number(scale * (r.value or 0.0)),

@@ -77,7 +77,7 @@ def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
         more = [number(own[m].value if m in own and ran else None) for m in extras]
         origins = dict.fromkeys(origin(r) for r in (speed, score) if r is not None)
         rows.append((
-            Cell(soc), Cell(str(batch), batch), shown, Cell("★" if is_best else ""),
+            Cell(soc), Cell("all") if batch is None else Cell(str(batch), batch), shown, Cell("★" if is_best else ""),
             percent(score.value if score else None), *more, Cell("; ".join(origins)),
         ))  # fmt: skip
     head = heads("chip", "#batch", "#images/s", "best", "#mIoU %", *extras.values(), "from")
@@ -91,7 +91,8 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
     for judged in asked:
         other = judged.cell.rpartition("-vs-")[2]
         verdict, found = judged.verdict, judged.verdict.figures
-        own, reference = gates.best(figures, judged.soc), gates.best(figures, other)
+        own = _behind(figures, judged.soc, found.get("throughput"))
+        reference = _behind(figures, other, found.get("reference_throughput"))
         ratio = found.get("ratio")
         mark = ""
         if ratio is None or "measured unlike" in verdict.because:
@@ -101,15 +102,14 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
             notes.append(f"{mark} {judged.soc} against {other}: {'measured unlike: ' * bool(ratio)}{told}.")
         if other in chips.socs() and (dies := chips.find(other).dies) > 1 and ratio:
             notes.append(f"{other}: the unit is the card of {dies} dies.")
-        usable = own is not None and "throughput" in found
         rows.append((
             Cell(judged.soc),
-            number(own.batch if own and usable else None, "{:d}"), number(own.value if own and usable else None),
+            number(own.batch if own else None, "{:d}"), number(own.value if own else None),
             Cell(other),
-            number(reference.batch if reference and ratio else None, "{:d}"),
-            number(reference.value if reference and ratio else None),
+            number(reference.batch if reference else None, "{:d}"),
+            number(reference.value if reference else None),
             Cell(f"none{mark}") if ratio is None else Cell(f"{ratio:.3f}{mark}", ratio),
-            number(found.get("required_ratio"), "≥ {:g}"),
+            number(found["required_ratio"], "≥ {:g}") if "required_ratio" in found else Cell("told only" if ratio else ""),
             outcome(verdict.outcome),
         ))  # fmt: skip
     return Table(
@@ -121,6 +121,12 @@ def outcome(word: str) -> Cell:
     """A verdict's outcome as a word with a sign, sorted worst first."""
     signs = {"failed": "✕", "unjudged": "?", "passed": "✓"}
     return Cell(f"{signs[word]} {word}", list(signs).index(word), word)
+
+
+def _behind(figures: Sequence[Record], soc: str, value: float | None) -> Record | None:
+    """The record of the throughput that a verdict is about."""
+    speeds = [r for r in figures if (r.soc, r.metric) == (soc, "throughput")]
+    return next((r for r in speeds if r.value is not None and r.value == value), None)
 
 
 def _lost(record: Record) -> str:

@@ -40,7 +40,12 @@ def _row(card: ModelCard, run: dict[str, Record], linear: dict[str, Judged]) -> 
     values = {metric: run[metric].value if metric in run else None for metric in METRICS}
     told = linear.get(f"{card.key}-{first.devices}p-{first.soc}")
     share = Cell()
-    if told is not None and first.settings.get("group") == RESULT and first.source in told.sources:
+    if (
+        told is not None
+        and first.settings.get("group") == RESULT
+        and first.source in told.sources
+        and told.when == _newest(run)
+    ):
         sign = {"failed": "✕ ", "passed": "✓ "}.get(told.verdict.outcome, "")
         text = told.verdict.observed.removesuffix(" of linear")
         share = Cell(f"{sign}{text}", text, told.verdict.outcome) if "of linear" in told.verdict.observed else Cell()

@@ -36,7 +36,7 @@ def table(found: Sequence[Judged]) -> Table:
     )  # fmt: skip
     return Table(
         "verdicts", "Verdicts", HEADS, tuple(map(_row, ordered)),
-        (f"{len(ordered)} rows of {len(found)} verdicts: batch sizes with the same verdict share a row.",),
+        tuple(_notes(found, len(ordered))),
         stacked=True, filters=tuple(f"{same[0].verdict.outcome} {same[0].model}" for same in ordered),
     )  # fmt: skip
 
@@ -56,3 +56,13 @@ def _row(same: Sequence[Judged]) -> tuple[Cell, ...]:
 def _when(same: Sequence[Judged]) -> list[str]:
     newest = max((judged.when for judged in same if judged.when), default=None)
     return [day(newest)] if newest else []
+
+
+def _notes(found: Sequence[Judged], rows: int) -> list[str]:
+    notes = [f"{rows} rows of {len(found)} verdicts: batch sizes with the same verdict share a row."]
+    if aside := sum("sample" in judged.sources or judged.untrained for judged in found):
+        notes.append(
+            f"{aside} of them are on drawn frames or with untrained weights: they show that the road works, and say "
+            "nothing of Cityscapes."
+        )
+    return notes
