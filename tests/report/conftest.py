@@ -151,3 +151,21 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture(name="chip")
+def _chip() -> Record:
+    """A measured throughput of ERFNet on a chip."""
+    return CHIP
+
+
+@pytest.fixture(name="scored")
+def _scored() -> Callable[..., list[Record]]:
+    """Writes matrices, gives their records of mIoU: (folder, record, seed, share of wrong pixels, other fields)."""
+    return scored
+
+
+@pytest.fixture(name="kept")
+def _kept() -> Callable[..., dict[str, np.ndarray]]:
+    """Makes what `--keep-frames` leaves."""
+    return kept

@@ -88,7 +88,7 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
             axes.plot(place[batch], 0.05 * top * (1 + i % 4), "x", color=colour, markersize=7, mew=2)
             axes.annotate(
                 "out of memory", (place[batch], 0.05 * top * (1 + i % 4)), (-7, 0), textcoords="offset points",
-                ha="right", va="center", fontsize=9,
+                ha="right", va="center", fontsize=9, color=INK,
             )  # fmt: skip
     for i, (label, speed) in enumerate(required):
         axes.axhline(speed, color=INK, linestyle=DASHES[i % len(DASHES)], linewidth=1.3, label=label)
@@ -143,6 +143,7 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> Chart:
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{name}-", text)
     text = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", _font, text)
+    text = re.sub(r" font-family: [^;\"]*;", "", text)  # newer releases of matplotlib write it apart
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
     text = re.sub(r'(<svg[^>]*?) (?:height|width)="[^"]*"', r"\1", text, count=1)

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const ROWS = 60; // verdicts shown at first
+  const ROWS = innerWidth < 740 ? 20 : 60; // verdicts shown at first
   const all = (query, root = document) => [...root.querySelectorAll(query)];
   const one = (id) => document.getElementById(id);
   const body = (table) => table.tBodies[0];

@@ -1,0 +1,92 @@
+"""Charts: SVG in the page's colours, with names of their own, and the same bytes for the same lines."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from roadworthy.report import charts
+from roadworthy.report.charts import Line
+
+LINES = [
+    Line("Ascend310", (1, 4), (100.0, 120.0), (16,)),
+    Line("T4 <b> & $x$", (1, 4, 16), (80.0, 95.5, 90.0)),
+]
+REQUIRED = [("required: 1.2 x Ascend310 = 144.00", 144.0)]
+DAYS = [Line("cpu, batch 1", ("2026-01-01", "2026-02-01T08:00:00+00:00"), (71.0, 72.0))]
+
+
+@pytest.fixture(params=["throughput", "history"])
+def drawn(request) -> charts.Chart:
+    """One chart of either kind."""
+    if request.param == "throughput":
+        return charts.throughput("one", "A <title> & more", LINES, REQUIRED)
+    return charts.history("one", "A <title> & more", "mIoU %", DAYS)
+
+
+def texts(svg: str) -> list[str]:
+    """The words of a picture, its title and description left out."""
+    return ["".join(node.itertext()).strip() for node in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314  ours
+
+
+def test_it_has_a_name_and_a_description(drawn):
+    """For a screen reader, escaped."""
+    root = ET.fromstring(drawn.svg)  # noqa: S314  ours
+    title, description = (root.find(f"{{http://www.w3.org/2000/svg}}{tag}") for tag in ("title", "desc"))
+
+    assert ("img", "one-title", "one-desc") == tuple(
+        root.get(k) for k in ("role", "aria-labelledby", "aria-describedby")
+    )
+    assert ("A <title> & more", "one-title") == (title.text, title.get("id"))
+    assert "2" in description.text
+
+
+def test_colours_are_the_pages(drawn):
+    """No colour of its own, so that dark is dark; letters too."""
+    colours = set(re.findall(r"(?:fill|stroke): ([^;\"]+)", drawn.svg)) - {"none"}
+
+    assert colours <= {"currentColor", "var(--faint)", "var(--card)", *(f"var(--line{i})" for i in range(8))}
+    assert {"currentColor", "var(--line0)"} <= colours
+    assert all("fill: currentColor" in tag for tag in re.findall(r"<text[^>]*>", drawn.svg))
+
+
+def test_no_name_is_in_two_charts(drawn):
+    """What is referred to is there."""
+    other = charts.history("two", "Other", "images/s", DAYS)
+    ids = re.findall(r'\bid="([^"]+)"', drawn.svg)
+    used = re.findall(r'(?:url\(#|href="#)([^")]+)', drawn.svg)
+
+    assert len(ids) == len(set(ids))
+    assert not set(ids) & set(re.findall(r'\bid="([^"]+)"', other.svg))
+    assert set(used) <= set(ids)
+
+
+def test_nothing_of_a_style_sheet_reaches_the_page(drawn):
+    """Nor a font, a size in points, a time."""
+    assert not re.search(r"<style|<metadata|font: |DejaVu|<svg[^>]* width=|DOCTYPE", drawn.svg)
+
+
+def test_the_same_lines_give_the_same_bytes():
+    """Twice."""
+    assert charts.throughput("a", "b", LINES, REQUIRED) == charts.throughput("a", "b", LINES, REQUIRED)
+
+
+def test_throughput_says_best_required_and_lost():
+    """In the legend, with dashes and markers that differ, and in the description."""
+    svg = charts.throughput("one", "Throughput", LINES, REQUIRED).svg
+    words = texts(svg)
+
+    assert "Ascend310: best 120.00 at batch 4" in words
+    assert "T4 <b> & $x$: best 95.50 at batch 4" in words
+    assert "required: 1.2 x Ascend310 = 144.00" in words
+    assert "out of memory" in words
+    assert ["1", "4", "16"] == [word for word in words if word in ("1", "4", "16")]
+    assert "Ascend310 out of memory at 16" in svg
+    assert len(set(re.findall(r"stroke-dasharray: ([^;]+)", svg))) >= 2
+
+
+def test_a_chip_without_a_figure_is_drawn_as_lost():
+    """Out of memory at its only batch."""
+    assert "out of memory" in texts(charts.throughput("one", "T", [Line("T4", (), (), (1,))], []).svg)

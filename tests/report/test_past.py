@@ -1,0 +1,72 @@
+"""History: like is joined with like, much is cut down and said so, one day is no history."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from roadworthy.report import past
+
+
+def test_a_line_is_of_one_chip_batch_and_kind_of_data(models, chip):
+    """Drawn frames, weights that nobody trained and few frames are not joined with the promise's."""
+    score = replace(chip, metric="miou", value=0.72, clock=None, data="val-0/500", frames=500)
+    others = [
+        replace(score, when="2026-10-02", frames=9, data="nine-0/9"),
+        replace(score, when="2026-10-03", source="sample", data="sample-v1/24", frames=24),
+        replace(score, when="2026-10-04", batch=4),
+        replace(score, when="2026-10-05", value=0.73),
+    ]
+    chart, table = past.history(models["erfnet"], [score, *others], "miou")
+
+    for label in ("batch 1", "batch 1, 9 frames", "batch 1, drawn frames", "batch 4"):
+        assert f">Ascend310P3, {label}</text>" in chart.svg
+    assert 5 == len(table.rows)
+    assert ["2026-10-05 00:00", "Ascend310P3", "1", "73.00"] == [cell.text for cell in table.rows[0]][:4]
+
+
+@pytest.mark.parametrize("count", [past.LINES, past.LINES + 1])
+def test_of_many_lines_the_longest_are_drawn(models, chip, count):
+    """And the table says how many there are."""
+    rows = [replace(chip, batch=b, when=f"2026-10-{d:02}") for b in range(1, count + 1) for d in (1, 2)]
+    chart, table = past.history(models["erfnet"], rows, "throughput")
+
+    assert past.LINES == len(re.findall(r">Ascend310P3, batch \d+</text>", chart.svg))
+    assert (count > past.LINES) == any(f"{past.LINES} of {count} lines are drawn" in note for note in table.notes)
+
+
+def test_of_many_points_the_newest_are_drawn_and_listed(models, chip):
+    """The others are in the records."""
+    rows = [
+        replace(chip, when=f"20{year:02}-{month:02}-{day:02}T08:00:00+00:00", value=float(year))
+        for year in range(10, 12) for month in range(1, 13) for day in range(1, 16)
+    ]  # fmt: skip
+    _, table = past.history(models["erfnet"], rows, "throughput")
+
+    assert past.ROWS == len(table.rows)
+    assert "2011-12-15 08:00" == table.rows[0][0].text
+    assert f"Of every line the newest {past.POINTS} points are drawn." == table.notes[0]
+    assert table.notes[1].startswith("60 more figures")
+
+
+def test_one_day_is_no_history(models, chip):
+    """Numbers without a chart, and a sentence."""
+    chart, table = past.history(models["erfnet"], [chip, replace(chip, batch=4)], "throughput")
+
+    assert chart is None
+    assert ("All of one day: there is no history yet.",) == table.notes
+
+
+def test_a_time_of_another_zone_is_told_in_utc(models, chip):
+    """And a text that is no time is left out of the history."""
+    rows = [replace(chip, when="2026-10-01T23:30:00-02:00"), replace(chip, batch=4, when="yesterday")]
+    _, table = past.history(models["erfnet"], rows, "throughput")
+
+    assert ["2026-10-02 01:30"] == [row[0].text for row in table.rows]
+
+
+def test_nothing_measured_has_no_history(models):
+    """The guide's figures have no date."""
+    assert past.history(models["erfnet"], models["erfnet"].published(), "throughput") is None

@@ -1,0 +1,104 @@
+"""Throughput: the newest figures of all chips, their ratios with footnotes, marks on what is not of the promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from roadworthy import judged, profile
+from roadworthy.report import speed
+
+
+def rows(table) -> list[list[str]]:
+    """The texts of a table."""
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def parts(card, records, rule=None):
+    """Figures, and the verdicts on ratios."""
+    found = judged.verdicts(card, records, rule)
+    return speed.known(card, records), [one for one in found if "-vs-" in one.cell]
+
+
+def test_measured_figures_stand_beside_published_ones(tiny_card, chip):
+    """With where each comes from; the best batch of a chip is marked, out of memory is said in words."""
+    own = replace(chip, model="tiny", batch=4, value=222.0)
+    figures, _ = parts(tiny_card, [own])
+
+    assert [
+        ["Ascend310", "1", "100.00", "★", "", "published"],
+        ["Ascend310", "4", "out of memory", "", "", "published"],
+        ["Ascend310P3", "1", "110.00", "", "89.50", "published"],
+        ["Ascend310P3", "4", "222.00", "★", "89.50",
+         "measured 2026-10-01 08:00, driver 24.1.rc3, cann 8.0.RC3; published"],
+    ] == rows(speed.figures_table(tiny_card, figures))  # fmt: skip
+
+
+def test_latency_and_temperature_are_shown_where_they_were_measured(tiny_card, chip):
+    """And not beside a batch that no longer runs."""
+    own = replace(chip, model="tiny")
+    heat = replace(own, metric="temperature.max", value=61.0)
+    lost = replace(own, value=None, outcome="oom", when="2026-11-01")
+    ran, _ = parts(tiny_card, [own, heat])
+    gone, _ = parts(tiny_card, [own, heat, lost])
+
+    assert "61.00" == rows(speed.figures_table(tiny_card, ran))[2][5]
+    assert "" == rows(speed.figures_table(tiny_card, gone))[2][5]
+
+
+def test_ratios_are_of_best_batches(tiny_card, chip):
+    """Unlike runtimes or clocks get a footnote, a card of several dies a note."""
+    figures, asked = parts(tiny_card, [replace(chip, model="tiny", batch=4, value=222.0)])
+    table = speed.ratios(tiny_card, figures, asked)
+
+    assert ["Ascend310P3", "4", "222.00", "Ascend310", "1", "100.00", "2.220²", "≥ 1.2", "✓ passed"] == rows(table)[1]
+    assert (
+        "¹ Ascend310P3 against T4: there is no throughput of T4 to compare with.",
+        "² Ascend310P3 against Ascend310: measured unlike: device clock of ascend against device clock.",
+        "Ascend310: the unit is the card of 4 dies.",
+    ) == table.notes
+
+
+def test_a_ratio_that_is_not_required_is_told_only(models):
+    """With the profile it is judged."""
+    told = speed.ratios(models["erfnet"], *parts(models["erfnet"], []))
+    asked = speed.ratios(models["erfnet"], *parts(models["erfnet"], [], profile.find("modelzoo-310p")))
+    tuned = [row for row in (rows(told) + rows(asked)) if row[0] == "Ascend310P3+aoe" and row[3] == "T4"]
+
+    assert ["told only", "? unjudged"] == tuned[0][-2:]
+    assert ["≥ 1.6", "✕ failed"] == tuned[1][-2:]
+    assert "1.526" == tuned[0][6][:5]
+
+
+def test_the_chart_has_the_line_of_the_required_ratio(models):
+    """1.2 times the best batch of the other chip."""
+    chart = speed.chart(models["erfnet"], *parts(models["erfnet"], []))
+
+    assert f"required: 1.2 x Ascend310 = {1.2 * 220.2016:.2f}" in chart.svg
+    assert "Ascend310 out of memory at 64" in chart.svg
+
+
+def test_weights_that_nobody_trained_are_marked(tiny_card, chip):
+    """In chart and table; they fill no cell that has another figure."""
+    bare = replace(chip, model="tiny", soc="T4", source="sample", weights="untrained-tiny@0")
+    figures, asked = parts(tiny_card, [bare, replace(bare, soc="Ascend310P3", value=999.0)])
+    table = rows(speed.figures_table(tiny_card, figures))
+
+    assert "T4, untrained weights: best 300.00" in speed.chart(tiny_card, figures, asked).svg
+    assert table[0][-1].endswith("untrained weights")
+    assert ["110.00"] == [row[2] for row in table if row[:2] == ["Ascend310P3", "1"]]
+
+
+def test_a_model_without_a_figure_has_no_chart(chips_of_nothing):
+    """And an empty table."""
+    figures, asked = parts(chips_of_nothing, [])
+
+    assert speed.chart(chips_of_nothing, figures, asked) is None
+    assert () == speed.figures_table(chips_of_nothing, figures).rows
+
+
+@pytest.fixture
+def chips_of_nothing(tiny_card):
+    """A card that publishes nothing."""
+    return replace(tiny_card, published_=type(tiny_card.published_)())
