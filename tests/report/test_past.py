@@ -48,7 +48,7 @@ def test_of_many_points_the_newest_are_drawn_and_listed(models, chip):
     assert past.ROWS == len(table.rows)
     assert "2011-12-15 08:00" == table.rows[0][0].text
     assert f"Of every line the newest {past.POINTS} points are drawn." == table.notes[0]
-    assert table.notes[1].startswith("60 more figures")
+    assert table.notes[1].startswith(f"{360 - past.ROWS} more figures")
 
 
 def test_one_day_is_no_history(models, chip):

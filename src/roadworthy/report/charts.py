@@ -21,7 +21,8 @@ from roadworthy.report.grid import moment
 SIZE = (5.0, 3.1)  # inches of the axes at 72 dots: on a phone a letter is still 9 pixels high
 WORDS = 48  # letters of a line of the legend
 BEST = ": best 1234.56 at batch 64"  # about what the legend says of a line
-LEGEND = 0.24  # inches of a line of the legend
+SIDE, FOOT, EDGE = 0.64, 0.6, 0.1  # inches of the axis of values, of the axis below, and of what is free
+LEGEND = 0.21  # inches of a line of the legend
 DASHES = ((0, (1, 1.5)), (0, (6, 3)), (0, (6, 2, 1, 2)), (0, (12, 3)))  # of required speeds
 INK, FAINT, PAPER = "#0a0c00", "#0a0c01", "#0a0c02"  # stand for colours of the page
 COLOURS = tuple(f"#0a0b0{i}" for i in range(8))  # stand for its eight colours of lines
@@ -85,9 +86,9 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
             at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=_wrapped(label)
         )
         for batch in line.lost:
-            axes.plot(place[batch], 0.05 * top * (1 + i % 4), "x", color=colour, markersize=7, mew=2)
+            axes.plot(place[batch], 0.07 * top * (1 + i % 4), "x", color=colour, markersize=7, mew=2)
             axes.annotate(
-                "out of memory", (place[batch], 0.05 * top * (1 + i % 4)), (-7, 0), textcoords="offset points",
+                "out of memory", (place[batch], 0.07 * top * (1 + i % 4)), (-7, 0), textcoords="offset points",
                 ha="right", va="center", fontsize=9, color=INK,
             )  # fmt: skip
     for i, (label, speed) in enumerate(required):
@@ -121,9 +122,11 @@ def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
 
 def _figure(labels: Sequence[str]) -> tuple[Figure, Axes]:
     entries = sum(len(_wrapped(label).splitlines()) for label in labels)
+    width, height, foot = SIZE[0], SIZE[1] + LEGEND * entries, FOOT + LEGEND * entries
     with rc_context(SETTINGS):
-        figure = Figure(figsize=(SIZE[0], SIZE[1] + LEGEND * entries), layout="constrained", facecolor="none")
-        axes = figure.subplots()
+        figure = Figure(figsize=(width, height), facecolor="none")
+        place = (SIDE / width, foot / height, 1 - (SIDE + EDGE) / width, 1 - (foot + EDGE) / height)
+        axes = figure.add_axes(place)  # a layout that finds its own margins takes twice as long
     axes.grid(axis="y", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -136,7 +139,7 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> Chart:
     picture = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Type": None, "Format": None}
     with rc_context(SETTINGS):
-        figure.legend(loc="outside lower left", ncols=1, handlelength=4, fontsize=10)
+        figure.legend(loc="lower left", bbox_to_anchor=(0.08, 0.0), borderaxespad=0.2, handlelength=4, fontsize=10)
         figure.savefig(picture, format="svg", metadata=nothing)
     text = picture.getvalue()
     text = text[text.index("<svg") :]

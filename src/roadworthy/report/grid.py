@@ -21,9 +21,10 @@ class Cell:
     bar: float | None = None
 
     @property
-    def long(self) -> bool:
-        """Whether it holds a word, such as a digest, that a narrow column has no room for."""
-        return any(len(word) > LONG for word in self.text.split())
+    def classes(self) -> str:
+        """Those of the style sheet; `long` of a word, such as a digest, that a narrow column has no room for."""
+        long = len(self.text) > LONG and any(len(word) > LONG for word in self.text.split())
+        return " ".join(filter(None, [self.look, "long" if long else "", "" if self.bar is None else "barred"]))
 
 
 @dataclass(frozen=True)

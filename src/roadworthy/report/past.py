@@ -15,7 +15,7 @@ from roadworthy.report.grid import Cell, Table, capped, day, heads, marks, momen
 
 LINES = 8  # of a chart: as many as there are ways to draw one
 POINTS = 120  # of a line
-ROWS = 300  # of the table of all numbers
+ROWS = 120  # of the table of all numbers
 METRICS = {"miou": ("mIoU", "mIoU %", 100.0), "throughput": ("throughput", "images/s", 1.0)}
 
 

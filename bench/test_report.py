@@ -1,0 +1,57 @@
+"""The report of ten thousand records, as the command makes it; `pytest bench -k report` prints the seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roadworthy import card as cards
+from roadworthy import record
+from roadworthy.record import Record
+
+RECORDS = 10_000
+CHIPS = ("Ascend310P3", "Ascend310P3+aoe", "Ascend310", "T4", "cpu")
+BATCHES = (1, 4, 8, 16, 32)
+METRICS = ("miou", "pooled_miou", "throughput", "latency.median", "agreement.batch")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four models on five chips at five batch sizes, measured on twenty days."""
+    models = cards.find([cards.builtin_models()])
+    rows = [
+        Record(
+            model=model, soc=soc, batch=batch, metric=metric, value=0.7 if "miou" in metric else 1.0 + day, source="measured",
+            runtime="ascend", clock="device", data="val-1a2b3c4d/500", frames=500, weights="own.pth@0",
+            when=f"2026-{1 + day // 2:02}-{1 + day:02}T08:00:00+00:00", environment={"driver": "24.1", "cann": "8.0"},
+        )
+        for day in range(20)
+        for model in models
+        for soc in CHIPS
+        for batch in BATCHES
+        for metric in METRICS
+    ]  # fmt: skip
+    folder = tmp_path_factory.mktemp("records")
+    record.append(folder / "records.jsonl", [replace(row, detail=f"{i}") for i, row in enumerate(rows[:RECORDS])])
+    return folder
+
+
+def test_report_of_ten_thousand_records(
+    benchmark: Any, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole command, Python's start included."""
+    out = tmp_path / "report.html"
+    command = [sys.executable, "-m", "roadworthy", "report", str(out), "--records", str(folder)]
+    benchmark.group = "report"
+    benchmark.pedantic(lambda: subprocess.run(command, check=True), rounds=3)  # noqa: S603  ours
+    if benchmark.disabled:
+        return
+    size = out.stat().st_size / 1e6
+    benchmark.extra_info.update(records=RECORDS, megabytes=size)
+    with capsys.disabled():
+        print(f"\nreport of {RECORDS} records: {benchmark.stats.stats.median:.2f} s, {size:.1f} MB")  # noqa: T201
