@@ -133,6 +133,24 @@ def test_few_frames_do_not_stand_in_the_place_of_the_promise(tiny_card):
     assert [("passed", ("published",)), ("unjudged", ("measured",))] == sorted(own)
 
 
+def test_what_came_later_and_replaces_nothing_is_judged_too(tiny_card):
+    """Nine frames after five hundred; five hundred after nine are the newest word, and the nine are of the past."""
+    few = replace(MIOU, frames=9, data="nine-1234abcd/9", when="2026-01-05")
+    later = [o for o in judged.verdicts(tiny_card, [MIOU, few]) if (o.soc, o.batch) == ("Ascend310P3", 1)]
+    before = [o for o in judged.verdicts(tiny_card, [MIOU, replace(few, when="2025-01-01")]) if o.batch == 1]
+
+    assert ["passed", "unjudged"] == sorted(o.verdict.outcome for o in later if o.verdict.gate == "accuracy")
+    assert ["passed"] == [o.verdict.outcome for o in before if o.verdict.gate == "accuracy" and o.soc == "Ascend310P3"]
+
+
+def test_of_drawn_frames_the_newest_record_counts(tiny_card):
+    """In whatever order the files have them."""
+    worse = replace(DRAWN, value=0.1, when="2026-01-01")
+    found = [outcomes(judged.verdicts(tiny_card, rows)) for rows in ([DRAWN, worse], [worse, DRAWN])]
+
+    assert ["passed", "passed"] == [told["tiny-bs1-cpu", "accuracy"] for told in found]
+
+
 def test_unstable_throughput_replaces_nothing(tiny_card):
     """The ratio keeps the figure that there was."""
     unstable = replace(SPEED, value=None, outcome="unstable", detail="never steady", when="2026-02-01")

@@ -87,6 +87,14 @@ def test_throughput_says_best_required_and_lost():
     assert len(set(re.findall(r"stroke-dasharray: ([^;]+)", svg))) >= 2
 
 
+def test_no_two_lines_look_alike():
+    """Also of more chips than there are colours; neighbours differ in more than their colour."""
+    looks = [charts._look(i) for i in range(20)]
+
+    assert len(looks) == len(set(looks))
+    assert 8 == len({(dash, marker) for _, dash, marker in looks[:8]})
+
+
 def test_a_chip_without_a_figure_is_drawn_as_lost():
     """Out of memory at its only batch."""
     assert "out of memory" in texts(charts.throughput("one", "T", [Line("T4", (), (), (1,))], []).svg)

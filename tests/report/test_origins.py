@@ -33,11 +33,12 @@ def test_nothing_measured_has_no_environment(models):
 def test_the_command_of_a_chip_can_be_typed(models, chip):
     """Data, weights and batches as recorded, then what built the OM; words of records are quoted."""
     rows = [replace(chip, batch=b, data="my frames-1a2b3c4d/500", weights="a;rm -rf.pth@0") for b in (4, 1)]
+    rows.append(replace(rows[0], batch=16, data=None))
     (command,) = origins.commands(models, rows)
 
     assert [
         *("pytest", "acceptance", "-k", "erfnet", "--soc", "Ascend310P3", "--data", "my frames"),
-        *("--weights", "a;rm -rf.pth", "--batch", "1", "--batch", "4"),
+        *("--weights", "a;rm -rf.pth", "--batch", "1", "--batch", "4", "--batch", "16"),
     ] == shlex.split(command.lines[0])
     assert ("# the OM was built by", chip.environment["om"]) == command.lines[1:]
 

@@ -43,8 +43,9 @@ def test_of_many_points_the_newest_are_drawn_and_listed(models, chip):
         replace(chip, when=f"20{year:02}-{month:02}-{day:02}T08:00:00+00:00", value=float(year))
         for year in range(10, 12) for month in range(1, 13) for day in range(1, 16)
     ]  # fmt: skip
-    _, table = past.history(models["erfnet"], rows, "throughput")
+    chart, table = past.history(models["erfnet"], rows, "throughput")
 
+    assert past.POINTS <= chart.svg.count("<use") < 1.2 * past.POINTS
     assert past.ROWS == len(table.rows)
     assert "2011-12-15 08:00" == table.rows[0][0].text
     assert f"Of every line the newest {past.POINTS} points are drawn." == table.notes[0]

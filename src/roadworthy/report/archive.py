@@ -44,7 +44,8 @@ class Archive:
         """These arrays of the record's samples; raises Problem naming the file where one is not there or no array."""
         if not record.samples:
             raise Problem(f"the record of {record.when} names no samples")
-        path = next((p for p in self._paths(record.samples) if p.is_file()), None)
+        found = [folder / record.samples for folder in self.places.get(record.samples, ())]
+        path = next((path for path in found if path.is_file()), None)
         if path is None:
             raise Problem(f"{record.samples}: there is no such file beside the records")
         if not zipfile.is_zipfile(path):
@@ -55,11 +56,6 @@ class Archive:
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             told = " ".join(str(error).split()) or type(error).__name__
             raise Problem(f"{record.samples}: is not a file of samples with {' and '.join(names)} ({told})") from None
-
-    def _paths(self, name: str) -> list[Path]:
-        """Where samples may lie: inside the folders of the records alone, whatever their name says."""
-        found = [(folder / name, folder) for folder in self.places.get(name, ())]
-        return [path for path, folder in found if path.resolve().is_relative_to(folder.resolve())]
 
 
 def read(folders: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable[[str], None]) -> Archive:

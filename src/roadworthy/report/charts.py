@@ -75,7 +75,7 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
     place = {batch: i for i, batch in enumerate(batches)}
     top = max([*(v for line in lines for v in line.values), *(v for _, v in required)], default=1.0)
     for i, line in enumerate(lines):
-        colour, (dash, marker) = COLOURS[i % 8], STYLES[i % 8]
+        colour, dash, marker = _look(i)
         at = [place[int(a)] for a in line.at]
         label = line.label
         if line.values:
@@ -106,9 +106,9 @@ def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     """Values by date, a line each."""
     figure, axes = _figure([line.label for line in lines])
     for i, line in enumerate(lines):
-        dash, marker = STYLES[i % 8]
+        colour, dash, marker = _look(i)
         days = [moment(str(at)) for at in line.at]
-        look: Any = {"marker": marker, "color": COLOURS[i % 8], "markersize": 4.5}
+        look: Any = {"marker": marker, "color": colour, "markersize": 4.5}
         axes.plot(np.array(days), line.values, dash, label=_wrapped(line.label), **look)
     locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
@@ -118,6 +118,12 @@ def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     axes.ticklabel_format(axis="y", useOffset=False)
     last = [f"{line.label}: {line.values[-1]:.5g} {unit} on {str(line.at[-1])[:10]}" for line in lines]
     return _svg(figure, name, title, "; ".join(last))
+
+
+def _look(number: int) -> tuple[str, str, str]:
+    """Colour, dash and marker of a line: a colour's second line has other dashes and another marker than its first."""
+    dash, marker = STYLES[(number + number // 8) % 8]
+    return COLOURS[number % 8], dash, marker
 
 
 def _figure(labels: Sequence[str]) -> tuple[Figure, Axes]:

@@ -82,7 +82,8 @@ def commands(cards: Mapping[str, ModelCard], records: Sequence[Record]) -> list[
 
 def _of_chip(card: ModelCard, rows: Sequence[Record]) -> Command:
     newest = max((r for r in rows if r.data), key=lambda r: r.when or "", default=rows[-1])
-    same = [r for r in rows if (r.data, r.weights, r.runtime) == (newest.data, newest.weights, newest.runtime)]
+    same = [r for r in rows if (r.weights, r.runtime) == (newest.weights, newest.runtime)]
+    same = [r for r in same if r.data in (newest.data, None)]  # throughput is of no data
     words = ["pytest", "acceptance", "-k", card.key, "--soc", newest.soc, *_inputs(card, newest)]
     batches = sorted({r.batch for r in same if r.batch})
     words += [word for batch in batches for word in ("--batch", str(batch))]

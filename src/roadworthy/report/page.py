@@ -14,7 +14,7 @@ from roadworthy.report import frames, iou, origins, past, speed, training, verdi
 from roadworthy.report.archive import Archive
 from roadworthy.report.charts import Chart
 from roadworthy.report.frames import Gallery, Swatch
-from roadworthy.report.grid import Table, day
+from roadworthy.report.grid import Table, day, moment
 from roadworthy.report.origins import Command
 
 
@@ -69,7 +69,7 @@ def page(cards: Mapping[str, ModelCard], archive: Archive, rule: Profile | None)
     every = [one for own in found.values() for one in own]
     return Page(
         version=__version__,
-        newest=day(max((r.when for r in archive.records if r.when), default=None)),
+        newest=day(max((r.when for r in archive.records if r.when and moment(r.when)), default=None)),
         records=len(archive.records),
         rule=rule.name if rule else "",
         notes=archive.notes,

@@ -13,7 +13,6 @@ from roadworthy.report import charts
 from roadworthy.report.charts import Chart, Line
 from roadworthy.report.grid import Cell, Table, heads, marks, number, origin, percent
 
-LINES = 8  # of a chart: as many as there are ways to draw one
 EXTRAS = {"latency.median": "#median ms", "latency.p95": "#p95 ms", "temperature.max": "#°C", "power.mean": "#W"}
 RATIOS = heads(
     *("chip", "#best batch", "#images/s", "against", "#its best batch", "#its images/s", "#ratio", "#required"),
@@ -44,7 +43,7 @@ def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -
         lost = tuple(r.batch for r in own if r.outcome == "oom" and r.batch)
         label = ", ".join([soc, *dict.fromkeys(mark for r in own for mark in marks(r, short=True))])
         lines.append(Line(label, tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit), lost))
-    lines = [line for line in lines if line.values or line.lost][:LINES]
+    lines = [line for line in lines if line.values or line.lost]
     if not lines:
         return None
     required = {}
