@@ -81,15 +81,18 @@ def test_the_newest_record_of_a_cell_is_judged(tiny_card):
 
 
 def test_regression_compares_with_the_record_before(tiny_card):
-    """Not with itself, and not with a newer one; where there is none before, it is unjudged and says so."""
+    """Not with itself, a newer one, or another batch of the same run; where there is none, it is unjudged and says so."""
     first, second = replace(MIOU, value=0.93, when="2026-01-01"), replace(MIOU, value=0.91)
-    alone = next(one for one in judged.verdicts(tiny_card, [first]) if one.verdict.gate == "regression")
+    other = replace(first, batch=4, when="2025-12-31")
+    alone = next(
+        one for one in judged.verdicts(tiny_card, [first, other]) if (one.verdict.gate, one.batch) == ("regression", 1)
+    )
     both = next(one for one in judged.verdicts(tiny_card, [second, first]) if one.verdict.gate == "regression")
 
     assert "unjudged" == alone.verdict.outcome
-    assert "no older record of tiny on Ascend310P3" in alone.verdict.because
+    assert "no older record of tiny on Ascend310P3 at batch 1" in alone.verdict.because
     assert "failed" == both.verdict.outcome
-    assert both.verdict.because.startswith("the committed record of 2026-01-01")
+    assert both.verdict.because.startswith("the older record of 2026-01-01 at batch 1")
 
 
 def test_what_nobody_compared_is_unjudged(tiny_card):

@@ -40,7 +40,7 @@ def verdicts(card: ModelCard, records: Iterable[Record], rule: Profile | None = 
 
     Records on the cpu, on drawn frames, with weights that nobody trained, and unstable ones are judged beside these, as
     a run judges them. Those of stand-ins say nothing of a chip and are left out, as are those of unknown chips.
-    Regression compares with the newest older record.
+    Regression compares with the newest older record at the same batch size.
     """
     own = [r for r in records if r.model == card.key and r.runtime != STANDIN and r.soc in chips.socs()]
     rows = [r for r in own if r.run is None]
@@ -103,8 +103,7 @@ def _of_cell(  # noqa: PLR0913  what a cell is judged by
     if promised or own is not None:
         found.append((gates.accuracy(card, scores), scores))
     if own is not None and ran:
-        before = [r for r in older if (r.when or "") < (own.when or "")]
-        found.append((_regression(own, before), scores))
+        found.append((_regression(own, older), scores))
     held = scores if soc.vendor == "host" else _of(cell, "throughput")
     if promised or held:
         found.append((gates.memory(card, soc, batch, held), held))
@@ -114,12 +113,14 @@ def _of_cell(  # noqa: PLR0913  what a cell is judged by
     return [_judged(card, soc.name, name, verdict, behind or cell, batch) for verdict, behind in found]
 
 
-def _regression(own: Record, before: Sequence[Record]) -> Verdict:
+def _regression(own: Record, older: Iterable[Record]) -> Verdict:
+    """Against the newest older record at the same batch size: those at others may be of the same run."""
+    before = [r for r in older if r.batch == own.batch and (r.when or "") < (own.when or "")]
     verdict = gates.regression([own], before)
     if verdict.outcome == "unjudged" and not own.untrained and own.value is not None:
-        because = f"no older record of {own.model} on {own.soc} with {own.data} and {own.runtime}"
-        return replace(verdict, because=because)
-    return verdict
+        told = f"no older record of {own.model} on {own.soc} at batch {own.batch} with {own.data} and {own.runtime}"
+        return replace(verdict, because=told)
+    return replace(verdict, because=verdict.because.replace("the committed record of", "the older record of"))
 
 
 def _parity(card: ModelCard, cells: Mapping[Cell, Sequence[Record]]) -> list[Judged]:
