@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -24,6 +24,7 @@ from roadworthy.data import cityscapes
 from roadworthy.problem import Problem, Unavailable
 from roadworthy.record import UNTRAINED
 from roadworthy.runtimes import devices, om
+from roadworthy.words import Language
 
 if TYPE_CHECKING:
     from roadworthy.pipeline import Progress as Shown
@@ -200,9 +201,11 @@ def tables(options: argparse.Namespace) -> int:
             print(stale[path], end="")
             print(f"{path} is stale; `roadworthy tables --write --readme {path}` renders it anew", file=sys.stderr)
         return int(any(stale.values()))
-    texts = {} if options.model else {"summary": renderer.summary(every, records)}
+    language = options.language
+    texts = {} if options.model else {"summary": renderer.summary(every, records, language or "en")}
     for name in options.model or found:
-        texts |= renderer.of_card(found[name], records)
+        told = {f"{name}.{language}": renderer.results(found[name], records, language)} if language else {}
+        texts |= told or renderer.of_card(found[name], records)
     print("\n".join(f"{name}\n\n{text}" for name, text in texts.items()), end="")
     return 0
 
@@ -313,17 +316,18 @@ def _add_chip(add: Any) -> None:
 def _add_tables(parser: argparse.ArgumentParser) -> None:
     models = "whose tables are printed (default: all, and the summary)"
     parser.add_argument("model", nargs="*", metavar="MODEL", help=models)
+    language = "print the results in this language (default: the guides' tables in their own words)"
+    parser.add_argument("--language", choices=get_args(Language), help=language)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--write", action="store_true", help="render the tables between the markers of pages")
     mode.add_argument("--check", action="store_true", help="show how pages differ from what would be rendered")
-    pages = "page, repeatable (default: README.md, and reports/guides.md where it exists)"
+    pages = "page, repeatable (default: README.md and reports/*.md)"
     parser.add_argument("--readme", type=Path, action="append", metavar="FILE", help=pages)
     parser.add_argument("--records", type=Path, default=Path("reports/records"), metavar="DIR", help="of *.jsonl files")
 
 
 def _pages(options: argparse.Namespace) -> list[Path]:
-    readme, guides = Path("README.md"), Path("reports/guides.md")
-    return options.readme or [readme, *([guides] if guides.exists() else [])]
+    return options.readme or [Path("README.md"), *sorted(Path("reports").glob("*.md"))]
 
 
 def _add_scores(add: Any) -> None:
