@@ -90,22 +90,28 @@ def sample(options: argparse.Namespace) -> None:
 
 def preprocess(options: argparse.Namespace) -> None:
     """Write the network's input: one .bin file for a photograph, or a folder of them for a data set."""
-    from roadworthy import results  # noqa: PLC0415
+    from roadworthy import rehearsal, results  # noqa: PLC0415
 
     card = _card(options)
+    if options.dry_run:
+        _show(rehearsal.preprocess(card, options.source, options.out))
+        return
     with _progress("pre-processing") as progress:
         results.write_inputs(card, options.source, options.out, progress)
 
 
 def score(options: argparse.Namespace) -> None:
     """Count the mIoU of a folder of result files."""
-    from roadworthy import pipeline, results  # noqa: PLC0415
+    from roadworthy import pipeline, rehearsal, results  # noqa: PLC0415
 
     card = _card(options)
     dataset = pipeline.open_data(options.data, card)
     names = pipeline.conventions(card, options.convention)
     if options.order:
         dataset = cityscapes.read_order(options.order, dataset)
+    if options.dry_run:
+        _show(rehearsal.score(card, options.results, dataset))
+        return
     with _progress("scoring") as progress:
         evaluation = results.score_results(card, options.results, dataset, progress)
     summary = results.summary_of(options.results)
@@ -115,6 +121,12 @@ def score(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest; under torchrun -m roadworthy, every process takes a share of the frames."""
+    if options.dry_run:
+        from roadworthy import rehearsal  # noqa: PLC0415
+
+        case = _case(options, options.batch, _tell)
+        _show(rehearsal.evaluate(case, options.data, options.weights, options.device))
+        return
     with training.one_voice(), training.shared() as share:
         _evaluate(options, share)
 
@@ -148,9 +160,12 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """ONNX after surgery, with its ledger beside it."""
-    from roadworthy import pipeline  # noqa: PLC0415
+    from roadworthy import pipeline, rehearsal  # noqa: PLC0415
 
     card = _card(options)
+    if options.dry_run:
+        _show(rehearsal.export(card, options.weights, options.data, options.out))
+        return
     weights = pipeline.weights_file(card, options.weights)
     if weights.name.startswith(UNTRAINED):
         print(f"weights of {card.key}: untrained; --weights takes {card.weights}", file=sys.stderr)
@@ -244,6 +259,22 @@ def lint(options: argparse.Namespace) -> int:
     return int(any(report.findings for report in reports.values()))
 
 
+def deliver(options: argparse.Namespace) -> None:
+    """Write what goes to the model zoo: modelzoo_level.txt, and the model's guide as README.md."""
+    from roadworthy import deliver as delivery  # noqa: PLC0415
+    from roadworthy import record  # noqa: PLC0415
+
+    card = _card(options)
+    if lost := [folder for folder in options.records if not folder.is_dir()]:
+        raise Problem(f"{lost[0]}: there is no such folder; --records takes one of *.jsonl files")
+    records = [row for folder in options.records or [Path("reports/records")] for row in record.read_folder(folder)]
+    for level in delivery.write(card, records, options.out, options.language):
+        status = level.status or "left out"
+        _tell(f"{level.key}: {status}: {level.because('en')}")
+    for name in (delivery.LEVELS, delivery.GUIDE):
+        print(options.out / name)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="roadworthy", description="Acceptance of segmentation networks.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -256,6 +287,8 @@ def _parser() -> argparse.ArgumentParser:
         found.set_defaults(verb=function)
         if card:
             found.add_argument("model", metavar="MODEL", help="key of a card, such as erfnet")
+        if function in (preprocess, score, evaluate, export):
+            found.add_argument("--dry-run", action="store_true", help="look for the inputs, show what would be done")
         return found
 
     verb(doctor, card=False).add_argument("--json", action="store_true")
@@ -301,6 +334,8 @@ def _parser() -> argparse.ArgumentParser:
     place = "a file, or a folder (such as OUT/) that gets their samples too (default: print JSON lines)"
     add("--out", metavar="FILE", help=place)
 
+    _add_deliver(verb(deliver).add_argument)
+
     pages = "a Markdown page, such as a model's README.md"
     verb(lint, card=False).add_argument("files", type=Path, nargs="+", metavar="FILE", help=pages)
     return parser
@@ -324,6 +359,13 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
     pages = "page, repeatable (default: README.md and reports/*.md)"
     parser.add_argument("--readme", type=Path, action="append", metavar="FILE", help=pages)
     parser.add_argument("--records", type=Path, default=Path("reports/records"), metavar="DIR", help="of *.jsonl files")
+
+
+def _add_deliver(add: Any) -> None:
+    add("out", type=Path, metavar="OUT", help="a new or empty folder, or that of an earlier delivery of the model")
+    add("--language", choices=("zh", "en"), default="zh", help="of the guide (default: zh)")
+    place = "of *.jsonl files, repeatable (default: reports/records)"
+    add("--records", type=Path, action="append", default=[], metavar="DIR", help=place)
 
 
 def _pages(options: argparse.Namespace) -> list[Path]:
@@ -360,6 +402,10 @@ def _case(options: argparse.Namespace, batch: int, tell: Callable[[str], None]) 
         tell(f"chip: {soc} ({why})")
     runtime = options.runtime or ("" if options.soc or soc != "cpu" else IN_TORCH)
     return Case(_card(options), chips.find(soc), batch, runtime)
+
+
+def _show(lines: list[str]) -> None:
+    print("\n".join(lines))
 
 
 def _tell(text: str) -> None:
