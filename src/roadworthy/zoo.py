@@ -79,11 +79,17 @@ def _conversion(card: ModelCard, known: Sequence[Record]) -> Level:
 
 def _ran(card: ModelCard, known: Iterable[Record]) -> list[int]:
     """Batch sizes that ran on the delivered chip."""
-    return sorted({r.batch for r in known if r.soc == card.target.judge and r.outcome == "ok" and r.batch is not None})
+    return sorted({r.batch for r in _tried(card, known) if r.outcome == "ok" and r.batch is not None})
+
+
+def _tried(card: ModelCard, known: Iterable[Record]) -> list[Record]:
+    """What is known of the delivered chip: of runs where there are any, else of its guide."""
+    own = [r for r in known if r.soc == card.target.judge]
+    return [r for r in own if r.source == "measured"] or own
 
 
 def _nothing_ran(card: ModelCard, known: Iterable[Record], key: str) -> Level:
-    lost = next((r for r in known if r.soc == card.target.judge), None)
+    lost = next(iter(_tried(card, known)), None)
     if lost is None:
         return Level(key, None, "unknown", {"soc": card.target.judge})
     told = {"outcome": lost.outcome, "batch": lost.batch, "detail": lost.detail or lost.outcome}
