@@ -97,7 +97,7 @@ def test_a_measured_figure_changes_the_status():
 
     assert ["PERFECT", "POK"] == [found[3].status for found in (before, after)]
     assert ["OK", "POK"] == [found[2].status for found in (before, after)]
-    assert "T4 ran inference in the framework by the wall clock" in before[3].because("en")
+    assert "T4 was timed by the wall clock of eager" in before[3].because("en")
     assert "unlike" not in after[3].because("en")
 
 
@@ -105,7 +105,7 @@ def test_two_clocks_are_told(tiny_card):
     """Whoever's they are."""
     t4 = replace(SPEED, soc="T4", clock="wall", runtime="onnxruntime-cuda")
 
-    assert because(tiny_card, "PerfStatus", SPEED, t4).endswith("unlike: device clock against wall clock of T4")
+    assert because(tiny_card, "PerfStatus", SPEED, t4).endswith("this ratio compares unlike")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_nothing_known_is_nothing_said(tiny_card):
 
 def test_every_reason_has_both_languages_with_the_same_figures():
     """No sentence lacks one, no figure is in one alone."""
-    for name, sentence in [row for table in load_toml(zoo.TABLE).values() for row in table.items()]:
+    for name, sentence in load_toml(zoo.TABLE).items():
         assert ["en", "zh"] == sorted(sentence), name
         fields = [sorted(re.findall(r"\{(\w+)", text)) for text in sentence.values()]
         assert fields[0] == fields[1], name

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from roadworthy import gates, plan, tables, zoo
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
-from roadworthy.guide import ENVIRONMENT
 from roadworthy.problem import Problem
 from roadworthy.record import Record
 from roadworthy.runtimes import ais_bench
 from roadworthy.words import Language
 
+ENVIRONMENT = ("driver", "firmware", "cann", "python", "torch")  # as records call them
 FOLDER = Path(__file__).with_name("manuals")
 DATA, WEIGHTS, CLONE = "$DATA", "$WEIGHTS", "$ROADWORTHY"  # what a reader sets once
 MARKUP = re.compile(r"[\\`*_\[\]|<~&]")
@@ -83,22 +84,23 @@ def _of_card(card: ModelCard, language: Language) -> dict[str, Any]:
         "output_shape": " x ".join(map(str, card.output_shape)),
         "first_file": card.input.file.format(stem=stem),
         "first_result": f"{card.input.file.format(stem=stem).split('.')[0]}_{card.output.index}.npy",
-        "oom": card.target.oom.get(soc.name, card.target.oom.get(soc.atc_name, ())),
+        "oom": [batch for batch in card.export.batches if card.target.expects_oom(soc, batch)],
         "surgery": [{"name": step["pass"], "facts": _without(step, "pass")} for step in card.surgery],
     }
 
 
 def _of_figures(card: ModelCard, known: Sequence[Record], language: Language) -> dict[str, Any]:
-    """What the records say: the zoo's levels, the environments, and by whose clock the GPU's figure was taken."""
+    """What the records say: the zoo's levels, and the versions that they were taken with."""
     levels = [(level, level.because(language)) for level in zoo.levels(card, known)]
     measured = [r for r in known if r.source == "measured" and r.soc == card.target.judge and r.environment]
     newest = max(measured, key=lambda r: r.when or "", default=None)
     own = newest.environment if newest else {}
     return {
         "levels": levels,
-        "environment": [(key, card.guide.environment.get(key), own.get(key)) for key in ENVIRONMENT],
+        "environment": [(key, card.published_.environment.get(key), own.get(key)) for key in ENVIRONMENT],
         "measured": newest,
         "eager": [soc for soc in dict.fromkeys(r.soc for r in known) if card.runtime.get(soc) == "eager"],
+        "python": metadata.metadata("roadworthy")["Requires-Python"],
     }
 
 

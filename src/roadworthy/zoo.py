@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from roadworthy import gates
+from roadworthy import gates, origin
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.record import Record
@@ -22,6 +22,7 @@ from roadworthy.words import Language
 GPU = "T4"  # what the zoo compares inference with
 PERFECT, PAR, HALF = 1.2, 1.0, 0.5  # times the GPU
 FORM = "{:.8g}"
+SEPARATOR: Mapping[Language, str] = {"en": "; ", "zh": "\uff1b"}
 TABLE = Path(__file__).with_name("zoo.toml")
 
 
@@ -36,8 +37,10 @@ class Level:
 
     def because(self, language: Language) -> str:
         """The reason in one sentence."""
-        unlike = _sentence("unlike", self.facts.get("unlike", ""), language).format(**self.facts)
-        return _sentence("because", self.reason, language).format(**{**self.facts, "unlike": unlike})
+        own, gpu = self.facts.get("pair", (None, None))
+        unlike = origin.unlike(own, gpu, language) if own else ""
+        facts = {**self.facts, "unlike": unlike and f"{SEPARATOR[language]}{unlike}"}
+        return str(_sentences()[self.reason][language].format(**facts))
 
 
 def levels(card: ModelCard, known: Iterable[Record]) -> tuple[Level, ...]:
@@ -128,9 +131,7 @@ def _against_gpu(card: ModelCard, known: Sequence[Record], key: str) -> Level:
     if gpu is None or not gpu.value:
         unnamed = next((r.soc for r in known if chips.find(r.soc).unnamed), None)
         return Level(key, None, "unnamed" if unnamed else "alone", {"gpu": GPU, "unnamed": unnamed})
-    unlike = "" if own.clock == gpu.clock else "eager" if gpu.runtime == "eager" else "clock"
-    facts: dict[str, Any] = {"gpu": GPU, "ratio": own.value / gpu.value, "unlike": unlike}
-    facts |= {"clock": own.clock, "other_clock": gpu.clock}
+    facts: dict[str, Any] = {"gpu": GPU, "ratio": own.value / gpu.value, "pair": (own, gpu)}
     facts |= {"speed": FORM.format(own.value), "batch": own.batch}
     facts |= {"reference": FORM.format(gpu.value), "other": gpu.batch}
     return Level(key, None, "ratio", facts)
@@ -158,7 +159,3 @@ def _tuning(card: ModelCard, known: Sequence[Record]) -> Level:
 @cache
 def _sentences() -> dict[str, Any]:
     return load_toml(TABLE)
-
-
-def _sentence(kind: str, name: str, language: Language) -> str:
-    return str(_sentences()[kind][name][language]) if name else ""
