@@ -93,6 +93,25 @@ def test_both_languages_give_the_same_commands(key):
     assert {"source", "npu-smi", "roadworthy", "python3", "pytest"} <= {line.split()[0] for line in zh}
 
 
+def scores(told: dict[str, str]) -> list[list[str]]:
+    """The mIoUs that `score` and `evaluate` printed."""
+    lines = [line for line in told if line.startswith(("roadworthy score", "roadworthy evaluate"))]
+    return [re.findall(r"mIoU (\d\.\d{6})", told[line]) for line in lines]
+
+
+@pytest.mark.slow
+def test_a_card_of_ones_own_has_a_guide_to_follow_too(tiny_card, tiny_models, tiny_data, place, tmp_path):
+    """Graph, OM, files and scores are made: the same mIoU by files and in process."""
+    weights = tiny_models / "tiny" / "tiny.safetensors"
+    named = {"CANN": place / "cann", "ROADWORTHY": ROOT, "DATA": tiny_data, "WEIGHTS": weights, "MODELS": tiny_models}
+    told = follow(blocks(manual.text(tiny_card, [], "zh")), tmp_path, named, HOURS)
+
+    by_files, in_process = scores(told)
+
+    assert by_files == in_process
+    assert pytest.approx(0.783, abs=1e-3) == float(by_files[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", sorted(MODELS))
 def test_a_guide_can_be_followed_line_by_line(key, place, tmp_path):
@@ -122,11 +141,7 @@ def test_the_guide_of_erfnet_gives_the_same_miou_by_files_and_in_process(place, 
     weights = MODELS["erfnet"].own_weights
     named = {"CANN": place / "cann", "ROADWORTHY": ROOT, "DATA": place / "data", "WEIGHTS": weights}
     told = follow(blocks(manual.text(MODELS["erfnet"], [], "en")), tmp_path, named, HOURS)
-    found = [
-        re.findall(r"mIoU (0\.\d{6})", text)
-        for line, text in told.items()
-        if line.startswith(("roadworthy score", "roadworthy evaluate"))
-    ]
+    found = scores(told)
 
     assert 2 == len(found)
     assert found[0] == found[1] != []

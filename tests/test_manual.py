@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roadworthy import card as cards
-from roadworthy import manual, record
+from roadworthy import manual, record, tables, zoo
 from roadworthy.problem import Problem
 from roadworthy.record import Record
 
@@ -34,10 +34,11 @@ def words(guide: str) -> str:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_guide_of_erfnet_is_pinned_whole(language):
     """As `roadworthy deliver erfnet tests/deliver/zh` (or `en --language en`) writes it."""
-    pinned = (PINS / language / "README.md").read_text(encoding="utf-8")
-    records = record.read_folder(ROOT / "reports" / "records")
+    pinned = {path.name: path.read_text(encoding="utf-8") for path in (PINS / language).iterdir()}
+    card, records = MODELS["erfnet"], record.read_folder(ROOT / "reports" / "records")
+    levels = zoo.text(zoo.levels(card, tables.figures(card, records)))
 
-    assert pinned == manual.text(MODELS["erfnet"], records, language)
+    assert pinned == {"README.md": manual.text(card, records, language), "modelzoo_level.txt": levels}
 
 
 @every_guide
@@ -157,9 +158,20 @@ def test_a_recipe_of_many_devices_is_trained_under_torchrun(tiny_card):
     """One device needs none; a card without [train] has no such section."""
     guide = manual.text(tiny_card, [], "en")
 
-    assert 'roadworthy train tiny --data "$DATA" --recipe 1p\n' in guide
-    assert 'torchrun --nproc-per-node 4 -m roadworthy.train tiny --data "$DATA" --recipe 4p\n' in guide
+    assert '\nroadworthy train tiny --data "$DATA" --recipe 1p ' in guide
+    assert '\ntorchrun --nproc-per-node 4 -m roadworthy.train tiny --data "$DATA" --recipe 4p ' in guide
     assert "## Training" not in manual.text(replace(tiny_card, train=None), [], "en")
+
+
+def test_a_card_of_ones_own_is_named_by_its_folder(tiny_card):
+    """In every line of ours that takes a card; those that come with roadworthy need no folder."""
+    own, known = manual.text(tiny_card, [], "zh"), manual.text(MODELS["icnet"], [], "zh")
+    lines = [line.strip() for line in own.splitlines() if re.match(r" *(roadworthy|pytest|torchrun) ", line)]
+
+    assert ["roadworthy doctor"] == [line for line in lines if not line.endswith(' --models "$MODELS"')]
+    assert 8 == len(lines)
+    assert "MODELS=/path/to/models\n" in own
+    assert "MODELS" not in known
 
 
 def test_a_guide_is_of_an_ascend_chip(tiny_card):

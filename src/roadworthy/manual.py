@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from roadworthy import gates, plan, tables, zoo
 from roadworthy import soc as chips
-from roadworthy.card import ModelCard
+from roadworthy.card import ModelCard, builtin_models
 from roadworthy.case import Case
 from roadworthy.problem import Problem
 from roadworthy.record import Record
@@ -23,7 +23,7 @@ from roadworthy.words import Language
 
 ENVIRONMENT = ("driver", "firmware", "cann", "python", "torch")  # as records call them
 FOLDER = Path(__file__).with_name("manuals")
-DATA, WEIGHTS, CLONE = "$DATA", "$WEIGHTS", "$ROADWORTHY"  # what a reader sets once
+DATA, WEIGHTS, CLONE, MODELS = "$DATA", "$WEIGHTS", "$ROADWORTHY", "$MODELS"  # what a reader sets once
 MARKUP = re.compile(r"[\\`*_\[\]|<~&]")
 
 
@@ -40,10 +40,14 @@ def text(card: ModelCard, records: Iterable[Record], language: Language) -> str:
     )  # fmt: skip
     pages.filters |= {"md": escaped, "code": code, "link": link}
     facts = {**_of_card(card, language), **_of_figures(card, known, language), **_commands(card, known)}
-    found = pages.get_template(f"{language}.md.j2").render(
-        facts, card=card, results=tables.results(card, records, language)
-    )
+    facts |= {"card": card, "mark": mark(card), "results": tables.results(card, records, language)}
+    found = pages.get_template(f"{language}.md.j2").render(facts)
     return re.sub(r"\n{3,}", "\n\n", found).strip("\n") + "\n"
+
+
+def mark(card: ModelCard) -> str:
+    """What the guide of a card, and no other text, begins with."""
+    return f"<!-- roadworthy deliver {card.key}: "
 
 
 def escaped(value: object) -> str:
@@ -112,20 +116,25 @@ def _commands(card: ModelCard, known: Sequence[Record]) -> dict[str, Any]:
     files, speed = ais_bench.running(case, 0)
     judge = ["pytest", f"{CLONE}/acceptance", "-k", f"{card.key} and not training", "--soc", soc.name]
     judge += ["--data", DATA, "--weights", WEIGHTS, "--out", "measured"]
-    lines = {
+    own = {
         "export": plan.export(card, Path(WEIGHTS)),
         "preprocess": plan.preprocess(card, DATA),
-        "files": files,
-        "speed": speed,
         "score": plan.score(card, DATA),
         "evaluate": plan.evaluate(case, DATA, Path(WEIGHTS)),
         "judge": shlex.join(judge),
     }
-    commands = {name: _expanding(line) for name, line in lines.items()}
-    weights = shlex.quote(" ".join(f"/path/to/{Path(card.weights).name}".split()))
-    om = f"{ais_bench.named(case)}.om"
-    return {"commands": commands, "building": ais_bench.building(case), "batch": case.batch, "om": om,
-            "weights_path": weights, "training": _training(card)}  # fmt: skip
+    commands = {name: _typed(card, line) for name, line in own.items()}
+    paths = {"ROADWORTHY": "roadworthy", "DATA": "cityscapes", "WEIGHTS": Path(card.weights).name}
+    paths |= {"MODELS": "models"} if _foreign(card) else {}
+    return {
+        "commands": {**commands, "files": files, "speed": speed},
+        "variables": [f"{name}={shlex.quote(' '.join(f'/path/to/{path}'.split()))}" for name, path in paths.items()],
+        "building": ais_bench.building(case),
+        "batch": case.batch,
+        "om": f"{ais_bench.named(case)}.om",
+        "training": _training(card),
+        "more": " --models MODELS" if _foreign(card) else "",
+    }
 
 
 def _training(card: ModelCard) -> list[dict[str, Any]]:
@@ -136,13 +145,18 @@ def _training(card: ModelCard) -> list[dict[str, Any]]:
     for name, recipe in card.train.recipe.items():
         start = ["torchrun", "--nproc-per-node", str(recipe.devices), "-m", "roadworthy.train"]
         words = [*(start if recipe.devices > 1 else ["roadworthy", "train"]), card.key, "--data", DATA]
-        rows.append({"recipe": recipe, "line": _expanding(shlex.join([*words, "--recipe", name]))})
+        rows.append({"recipe": recipe, "line": _typed(card, shlex.join([*words, "--recipe", name]))})
     return rows
 
 
-def _expanding(line: str) -> str:
-    """A line in which the shell fills in the reader's variables."""
-    return re.sub(r"'(\$[A-Z]+)([^']*)'", r'"\1"\2', line)
+def _typed(card: ModelCard, line: str) -> str:
+    """A line in which the shell fills in the reader's variables; it says where a card is that does not come with us."""
+    where = f" --models '{MODELS}'" if _foreign(card) else ""
+    return re.sub(r"'(\$[A-Z]+)([^']*)'", r'"\1"\2', line + where)
+
+
+def _foreign(card: ModelCard) -> bool:
+    return card.path.parents[1].resolve() != builtin_models().resolve()
 
 
 def _without(step: Any, key: str) -> dict[str, Any]:
