@@ -154,9 +154,11 @@ def test_precision_on_other_frames_is_not_judged(tiny_card):
 def test_the_untuned_miou_stands_in_for_a_tuned_one_that_nobody_took(tuned):
     """And says so; once the tuned OM was scored, that counts."""
     scored = replace(SCORE, soc="Ascend310P3+aoe", value=0.5)
+    lost = replace(scored, source="measured", **{**LOST, "outcome": "oom"})
 
     assert "OK" == statuses(tuned, SCORE)["PrecisionStatus"]
     assert "no mIoU of the tuned OM is known" in because(tuned, "PrecisionStatus", SCORE)
+    assert "OK" == statuses(tuned, SCORE, lost)["PrecisionStatus"]
     assert "NOK" == statuses(tuned, SCORE, scored)["PrecisionStatus"]
     assert "no mIoU of the tuned OM" not in because(tuned, "PrecisionStatus", SCORE, scored)
 
