@@ -154,6 +154,19 @@ def test_out_of_memory_of_the_delivered_chip_is_a_known_thing(tiny_card):
     assert "Batch 4 does not fit" not in guide
 
 
+def test_inference_in_the_framework_is_told_until_it_was_measured_otherwise():
+    """ERFNet's T4; no longer where every figure of it was taken with an engine."""
+    card = MODELS["erfnet"]
+    engine = [
+        replace(MEASURED, model="erfnet", soc="T4", batch=batch, runtime="tensorrt") for batch in card.export.batches
+    ]
+    note = "> **Note:** T4 ran inference in PyTorch (eager, wall clock), not a compiled engine."
+
+    assert note in manual.text(card, [], "en")
+    assert note in manual.text(card, engine[1:], "en")
+    assert "> **Note:**" not in manual.text(card, engine, "en")
+
+
 def test_a_recipe_of_many_devices_is_trained_under_torchrun(tiny_card):
     """One device needs none; a card without [train] has no such section."""
     guide = manual.text(tiny_card, [], "en")

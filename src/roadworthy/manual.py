@@ -103,7 +103,7 @@ def _of_figures(card: ModelCard, known: Sequence[Record], language: Language) ->
         "levels": levels,
         "environment": [(key, card.published_.environment.get(key), own.get(key)) for key in ENVIRONMENT],
         "measured": newest,
-        "eager": [soc for soc in dict.fromkeys(r.soc for r in known) if card.runtime.get(soc) == "eager"],
+        "eager": list(dict.fromkeys(r.soc for r in known if (r.metric, r.runtime) == ("throughput", "eager"))),
         "python": metadata.metadata("roadworthy")["Requires-Python"],
     }
 
