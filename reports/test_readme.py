@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from roadworthy import card as cards
-from roadworthy import record, tables
+from roadworthy import lint, record, tables
 from roadworthy.selection import Selection
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +32,12 @@ def test_the_page_of_the_guides_has_every_table_of_theirs() -> None:
     names = [name for card in MODELS.values() for name in tables.of_card(card, []) if card.table]
 
     assert [name for name in names if f"<!-- roadworthy:table {name} -->" not in text] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_our_own_pages_pass_our_own_lint(path: Path) -> None:
+    """Every ratio and best batch follows from the figures as they are printed beside it."""
+    assert lint.lint(path).findings == ()
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from roadworthy import deliver
+from roadworthy import card as cards
+from roadworthy import deliver, lint
 from roadworthy.problem import Problem
+
+MODELS = cards.find([cards.builtin_models()])
 
 
 @pytest.fixture
@@ -32,6 +35,15 @@ def test_a_delivery_is_two_files(write, tmp_path):
     assert "FuncStatus:OK\nModelConvert:OK\n" == found["modelzoo_level.txt"].replace("PrecisionStatus:OK\n", "")
     assert "# Tiny 推理指导\n" in found["README.md"]
     assert ["OK", "OK", None, None, "OK", None] == [level.status for level in levels]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("key", sorted(MODELS))
+def test_a_delivered_guide_passes_our_own_lint(write, tmp_path, key, language):
+    """What we publish follows from the figures beside it, marks of notes and all."""
+    write(card=MODELS[key], language=language)
+
+    assert () == lint.lint(tmp_path / "out" / "README.md").findings
 
 
 def test_the_same_figures_give_the_same_bytes(write, tmp_path):

@@ -48,9 +48,9 @@ SPEEDS = """\
 
 | batch | Ascend310     | Ascend310P3 | Ascend310P3 / Ascend310 |
 | ----- | ------------- | ----------- | ----------------------- |
-| 1     | **100.00**    | 110.00      | 1.100                   |
-| 4     | out of memory | **130.00**  |                         |
-| best  | 100.00        | 130.00      | 1.300                   |
+| 1     | **100**       | 110         | 1.100                   |
+| 4     | out of memory | **130**     |                         |
+| best  | 100           | 130         | 1.300                   |
 
 - The best batch of each chip is bold and enters the last row; ratios are computed from the figures as measured.
 - All figures: published in the guide.
@@ -112,19 +112,19 @@ def test_a_chip_without_a_name_is_shown_and_enters_no_ratio(tiny_card):
     rows = [replace(SPEED, soc="T4", value=65.0, runtime=None), replace(SPEED, soc="GPU", value=70.0)]
 
     assert [
-        ["1", "**100.00**", "110.00", "**65.00**", "**70.00**", "1.692", "1.100"],
-        ["4", "out of memory", "**130.00**", "", "", "", ""],
-        ["best", "100.00", "130.00", "65.00", "70.00", "2.000", "1.300"],
+        ["1", "**100**", "110", "**65**", "**70**", "1.692", "1.100"],
+        ["4", "out of memory", "**130**", "", "", "", ""],
+        ["best", "100", "130", "65", "70", "2.000", "1.300"],
     ] == cells(speeds(tiny_card, rows))
 
 
 MIXED = """
 
-| batch | Ascend310¹    | Ascend310P3 | T4²       | Ascend310P3 / T4³ | Ascend310P3 / Ascend310 |
-| ----- | ------------- | ----------- | --------- | ----------------- | ----------------------- |
-| 1     | **100.00**    | 110.00¹     | **65.00** | 1.692             | 1.100                   |
-| 4     | out of memory | **222.00**⁴ |           |                   |                         |
-| best  | 100.00        | 222.00⁴     | 65.00     | 3.415             | 2.220                   |
+| batch | Ascend310¹    | Ascend310P3 | T4²    | Ascend310P3 / T4³ | Ascend310P3 / Ascend310 |
+| ----- | ------------- | ----------- | ------ | ----------------- | ----------------------- |
+| 1     | **100**       | 110¹        | **65** | 1.692             | 1.100                   |
+| 4     | out of memory | **222**⁴    |        |                   |                         |
+| best  | 100           | 222⁴        | 65     | 3.415             | 2.220                   |
 
 - The best batch of each chip is bold and enters the last row; ratios are computed from the figures as measured.
 - ¹ published in the guide.
@@ -177,7 +177,7 @@ def test_a_measured_figure_replaces_the_published_one_of_its_cell(tiny_card):
     lost = replace(SPEED, batch=4, value=None, outcome="oom")
     rendered = speeds(tiny_card, [SPEED, older, lost])
 
-    assert ["1", "**100.00**", "**222.00**", "2.220"] == cells(rendered)[0]
+    assert ["1", "**100**", "**222**", "2.220"] == cells(rendered)[0]
     assert ["4", "out of memory", "out of memory", ""] == cells(rendered)[1]
 
 
@@ -241,7 +241,7 @@ def test_a_cell_that_crashed_last_shows_no_older_figure(tiny_card):
     """A chip that no longer runs does not keep the figure of its guide."""
     rendered = speeds(tiny_card, [replace(SPEED, value=None, outcome="crash")])
 
-    assert ["1", "**100.00**", "", ""] == cells(rendered)[0]
+    assert ["1", "**100**", "", ""] == cells(rendered)[0]
 
 
 @pytest.mark.parametrize(
@@ -365,6 +365,13 @@ def test_columns_line_up_although_chinese_letters_are_wide():
     }
 
     assert 1 == len(widths)
+
+
+def test_notes_from_files_start_no_html(tiny_card):
+    """A version is a text."""
+    strange = replace(SPEED, environment={"cann": "8<script>alert(1)</script>\n- x"})
+
+    assert "CANN 8&lt;script>alert(1)&lt;/script> - x.\n" in tables.results(tiny_card, [strange])
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from roadworthy.record import Record
 from roadworthy.words import Language, word
 
 REFERENCES = {"T4": "x T4", "Ascend310": "x 310"}  # what a chip's throughput is divided by
+SPEED = "{:.8g}"  # as the guides print them: with fewer digits, ratios would not follow from what stands beside them
 
 
 def layouts(card: ModelCard, known: Sequence[Record], language: Language) -> dict[str, Layout]:
@@ -39,7 +40,7 @@ def _accuracy(card: ModelCard, known: Sequence[Record], language: Language) -> L
 
 def _throughput(card: ModelCard, known: Sequence[Record], language: Language) -> Layout | None:
     socs = _chips(known, "throughput")
-    speeds = [Column(soc, "throughput", soc, "{:.2f}", oom=_lost(card, soc, language)) for soc in socs]
+    speeds = [Column(soc, "throughput", soc, SPEED, oom=_lost(card, soc, language)) for soc in socs]
     delivered = [soc for soc in socs if soc not in REFERENCES and not chips.find(soc).unnamed]
     pairs = [f"{soc} / {reference}" for soc in delivered for reference in REFERENCES if reference in socs]
     ratios = [Column(pair, "ratio", pair, "{:.3f}") for pair in pairs]
@@ -55,7 +56,7 @@ def _training(known: Sequence[Record], group: str, language: Language) -> Layout
     shown: dict[str, Column] = {
         "train.miou": Column(word("final", language), "train.miou", as_="{:.2f}", blank="-"),
         "train.best_miou": Column(word("best", language), "train.best_miou", as_="{:.2f}", blank="-"),
-        "train.throughput": Column(word("speed", language), "train.throughput", as_="{:.2f}", blank="-"),
+        "train.throughput": Column(word("speed", language), "train.throughput", as_=SPEED, blank="-"),
     }
     columns += [column for metric, column in shown.items() if any(r.metric == metric for r in own)]
     return Layout("training", "runs", tuple(columns), group=group)

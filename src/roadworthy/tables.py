@@ -84,14 +84,14 @@ def _cell(card: ModelCard, text: str, behind: Sequence[Record], language: Langua
 
 def _below(lines: Sequence[str]) -> str:
     """Notes below a table, as a list."""
-    return "\n" + "".join(f"- {line}\n" for line in lines) if lines else ""
+    return "\n" + "".join(f"- {_escaped(line)}\n" for line in lines) if lines else ""
 
 
 def results(card: ModelCard, records: Iterable[Record], language: Language = "en") -> str:
     """All that is known of a model in one language: accuracy, throughput, training, each with units, notes and origins."""
     known = figures(card, records)
     parts = [
-        f"**{caption}**\n\n{_laid_out(card, layout, known, language)}"
+        f"**{_escaped(caption)}**\n\n{_laid_out(card, layout, known, language)}"
         for caption, layout in standard.layouts(card, known, language).items()
     ]
     return "\n".join(parts) or word("nothing", language, name=card.name)
