@@ -24,7 +24,7 @@ LAYERS = [
     {"tables", "trained", "ci", "lint", "zoo"},  # readers of what the other readers say
     {  # the order of steps
         *("pipeline", "train", "evidence", "material", "workshop", "run", "plan", "header", "results", "demo"),
-        *("rehearsal", "manual", "deliver"),
+        *("rehearsal", "manual", "deliver", "frames"),
     },
     {"training"},  # the rim of one verb
     {"plugin", "__main__"},  # the rim

@@ -138,11 +138,15 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
 
     if options.time_limit <= 0:
         raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
+    if options.keep_frames < 0:
+        raise Problem(f"--keep-frames {options.keep_frames}: it must be 0 (none is kept) or more")
     tell = _tell if share.first else lambda _: None
     case = _case(options, options.batch, tell)
     names = pipeline.conventions(case.card, options.convention)
     with _progress("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
-        manner = Manner(options.device, options.time_limit, tell, progress, share=share)
+        manner = Manner(
+            options.device, options.time_limit, tell, progress, share=share, keep_frames=options.keep_frames
+        )
         out = (options.out or cache.run_folder()) if share.first else Path(other)
         run = Run(out, options.data, options.weights, manner)
         found = run.accuracy(case)[0]
@@ -314,6 +318,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--time-limit", type=float, default=900.0, metavar="S", help="seconds of silence (default: 900)")
     add("--batch", type=_positive, default=1, metavar="N", help="frames at a time (default: 1)")
     add("--out", type=Path, metavar="DIR", help="folder of the records")
+    add("--keep-frames", type=int, default=0, metavar="N", help="keep the N worst frames as pictures (default: 0)")
     _add_scores(add)
 
     add = verb(export).add_argument

@@ -95,6 +95,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--runtime", metavar="NAME", help="how chips are run, such as ais_bench (by files) or eager (torch)")
     add("--device", type=int, metavar="N", help="number of the device (default: the first free one of the chip)")
     add("--time-limit", type=float, default=900.0, metavar="S", help="seconds a case may be silent (default: 900)")
+    add(
+        "--keep-frames",
+        type=int,
+        default=0,
+        metavar="N",
+        help="keep the N worst frames of a case as pictures (default: 0)",
+    )
     add("--dry-run", action="store_true", help="show what every case would run, run nothing")
     add("--update-records", action="store_true", help="add this run's records to reports/records/")
     add(
@@ -109,7 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     option = config.option
     given = (option.soc, option.models, option.batch, option.published, option.profile, option.runtime, option.trained)
-    if any(given):
+    if any(given) or option.keep_frames:
         _state(config)
 
 
@@ -303,6 +310,8 @@ def _state(config: pytest.Config) -> State:
             default, why = ("cpu", "") if option.soc or option.published else devices.default(option.runtime or "")
             if option.time_limit <= 0:
                 raise Problem(f"--time-limit {option.time_limit:g}: a case may be silent for more than 0 seconds")
+            if option.keep_frames < 0:
+                raise Problem(f"--keep-frames {option.keep_frames}: it must be 0 (none is kept) or more")
             selection = Selection.of(
                 folders,
                 option.soc or [],
@@ -334,7 +343,7 @@ def _evidence(config: pytest.Config) -> Evidence:
     if option.published:
         state.evidence = evidence.Published()
     else:
-        manner = workshop.Manner(option.device, option.time_limit, _teller(config))
+        manner = workshop.Manner(option.device, option.time_limit, _teller(config), keep_frames=option.keep_frames)
         state.evidence = run.Run(option.out or cache.run_folder(), option.data, option.weights, manner)
     return state.evidence
 

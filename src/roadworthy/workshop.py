@@ -47,6 +47,7 @@ class Share:
 class Manner:
     """How a run goes about it: on which device, how long a case may be silent, who is told of long steps.
 
+    `keep_frames` is how many of the worst frames a case keeps as pictures.
     `call` is how work is done: `worker.call`, or `worker.here` in the run's own process.
     """
 
@@ -56,6 +57,7 @@ class Manner:
     progress: Progress | None = None
     call: Callable[..., Any] = worker.call
     share: Share = Share()
+    keep_frames: int = 0
 
 
 class Workshop:
