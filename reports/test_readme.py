@@ -113,13 +113,14 @@ def parsed(text: str) -> list[Table]:
 def test_the_shown_run_has_the_gates_of_a_run() -> None:
     """Every cell and gate of the README's first command stands in its example, and nothing else."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"^(erfnet-bs\d+-cpu)  (.+?) passed: ", text, re.MULTILINE))
+    shown = set(re.findall(r"^(erfnet-bs\d+-cpu)  +(.+?)  +passed  ", text, re.MULTILINE))
     (count,) = re.findall(r"=+ (\d+) passed, \d+ deselected in", text)
     selection = Selection.of([ROOT / "models"], ["cpu"], [])
     cells = [case.id for case in selection.cases if case.card.key == "erfnet"]
     gates = {"accuracy": 3, "regression": 3, "parity": 1, "batch invariance": 2, "memory": 3}
 
     assert sum(gates.values()) == int(count)
+    assert f"\n{count} verdicts: {count} passed\n" in text
     assert {gate for _, gate in shown} == gates.keys()
     assert {cell for cell, _ in shown} <= set(cells)
     assert not [case for case, _, _ in selection.ratios() if case.id in cells]

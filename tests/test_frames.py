@@ -19,7 +19,7 @@ from roadworthy.record import Record
 from roadworthy.run import Run
 from roadworthy.score.worst import Seen
 from roadworthy.soc import find
-from roadworthy.workshop import Manner
+from roadworthy.workshop import Manner, Share
 
 
 def of(rows: list[Record], metric: str) -> Record:
@@ -167,6 +167,26 @@ def test_shares_of_the_frames_keep_the_worst_of_all(worst_three, tiny_models, ti
     assert alone.keys() == shared.keys()
     for name, array in alone.items():
         assert np.array_equal(array, shared[name]), name
+
+
+def test_of_all_processes_the_worst_are_sent_and_ordered():
+    """A frame that another process's are worse than is not sent."""
+    every, sent = {"a": 0.4, "b": 0.9, "c": 0.1, "d": 0.2}, []
+    blank = np.zeros((2, 2), np.uint8)
+    seen = {stem: Seen(stem, miou, blank, blank) for stem, miou in every.items()}
+    matrices = np.zeros((4, 19, 20), np.int64)
+    for matrix, miou in zip(matrices, every.values(), strict=True):
+        matrix[3, 3], matrix[3, 19] = round(10 * miou), 10 - round(10 * miou)
+    whole = pipeline.Evaluation(tuple(every), matrices, (), (), "none", 1)
+
+    def gathered(own: list[Seen]) -> list[list[Seen]]:
+        sent.append([one.stem for one in own])
+        return [own, [seen["d"]]]
+
+    found = frames.of_all(whole, [seen["c"], seen["a"], seen["b"]], Share(0, 2, gathered), 3)
+
+    assert [["c", "a"]] == sent
+    assert ["c", "d", "a"] == [one.stem for one in found]
 
 
 def test_a_case_that_is_lost_keeps_no_frames(tiny_card, tiny_data, tmp_path, monkeypatch):

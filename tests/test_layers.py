@@ -26,6 +26,8 @@ LAYERS = [
         *("pipeline", "train", "evidence", "material", "workshop", "run", "plan", "header", "results", "demo"),
         *("rehearsal", "manual", "deliver", "frames"),
     },
+    {"terminal", "scoreboard"},  # the rim to a terminal
+    {"reporter"},
     {"training"},  # the rim of one verb
     {"plugin", "__main__"},  # the rim
 ]
@@ -43,7 +45,7 @@ ONLY_IN = {
     "tensorrt": {"runtimes/tensorrt.py"},
     "ais_bench": {"runtimes/ascend.py"},
     "subprocess": {"runtimes/command.py", "runtimes/ask.py", "training.py"},
-    "rich": {"__main__.py", "training.py"},
+    "rich": {"terminal.py", "scoreboard.py"},
     "jinja2": {"manual.py"},
     "matplotlib": {"train/curves.py"},
 }

@@ -7,16 +7,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from roadworthy import card as cards
-from roadworthy import runtimes, training
+from roadworthy import runtimes, terminal, training
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
@@ -27,7 +23,6 @@ from roadworthy.runtimes import devices, om
 from roadworthy.words import Language
 
 if TYPE_CHECKING:
-    from roadworthy.pipeline import Progress as Shown
     from roadworthy.workshop import Share
 
 IN_TORCH = "eager"  # what a checkpoint is evaluated by where no chip is named, and what it was trained by
@@ -83,7 +78,7 @@ def sample(options: argparse.Namespace) -> None:
 
     if options.folder.exists() and any(options.folder.iterdir()):
         raise Problem(f"{options.folder}: the folder is not empty; name a new one")
-    with _progress("drawing frames") as progress:
+    with terminal.counted("drawing frames") as progress:
         pipeline.write_sample(options.folder, options.split, options.frames, progress)
     print(options.folder)
 
@@ -96,7 +91,7 @@ def preprocess(options: argparse.Namespace) -> None:
     if options.dry_run:
         _show(rehearsal.preprocess(card, options.source, options.out))
         return
-    with _progress("pre-processing") as progress:
+    with terminal.counted("pre-processing") as progress:
         results.write_inputs(card, options.source, options.out, progress)
 
 
@@ -112,7 +107,7 @@ def score(options: argparse.Namespace) -> None:
     if options.dry_run:
         _show(rehearsal.score(card, options.results, dataset))
         return
-    with _progress("scoring") as progress:
+    with terminal.counted("scoring") as progress:
         evaluation = results.score_results(card, options.results, dataset, progress)
     summary = results.summary_of(options.results)
     print(f"results: {f'those of {summary}' if summary else 'all files, there is no summary'}", file=sys.stderr)
@@ -143,7 +138,7 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
     tell = _tell if share.first else lambda _: None
     case = _case(options, options.batch, tell)
     names = pipeline.conventions(case.card, options.convention)
-    with _progress("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
+    with terminal.counted("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
         manner = Manner(
             options.device, options.time_limit, tell, progress, share=share, keep_frames=options.keep_frames
         )
@@ -187,7 +182,7 @@ def demo(options: argparse.Namespace) -> None:
     from roadworthy.workshop import Manner  # noqa: PLC0415
 
     case = _case(options, 1, _tell)
-    with _progress("photograph") as progress:
+    with terminal.counted("photograph") as progress:
         manner = Manner(options.device, tell=_tell, progress=progress)
         found = painter.show(case, options.image, options.out, options.weights, manner)
     print(options.out)
@@ -432,25 +427,6 @@ def _print_scores(rows: list[dict[str, Any]], options: argparse.Namespace) -> No
         if len(rows) == 1:
             for name, value in zip(row["classes"], row["iou"], strict=True):
                 print(f"  {name:14} {'-' if value is None else f'{value:.6f}'}")
-
-
-def _bar(*, shown: bool = True) -> Progress:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-    )
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not (shown and console.is_terminal))
-
-
-@contextmanager
-def _progress(text: str, *, shown: bool = True) -> Iterator[Shown]:
-    with _bar(shown=shown) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,6 @@ MARKER = (
     "a measured one needs a run and is left out with --published"
 )
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
-COLOURS = {"passed": "green", "failed": "red", "unjudged": "yellow"}
 
 
 @dataclass
@@ -220,16 +219,15 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """A line per verdict, and where the records are."""
+    """The verdicts, as a table on a terminal and a line each elsewhere, and where the records are."""
     state = config.stash.get(KEY, None)
     if state is None:
         return
     if state.verdicts:
+        from roadworthy import reporter  # noqa: PLC0415  see the module's docstring
+
         terminalreporter.section("verdicts")
-        width = max(len(cell) for cell, _ in state.verdicts)
-        for cell, verdict in state.verdicts:
-            terminalreporter.write(f"{cell:{width}}  ")
-            terminalreporter.write(f"{verdict}\n", **{COLOURS[verdict.outcome]: True})
+        reporter.print_verdicts(config, state.verdicts)
     if state.evidence and state.evidence.records and state.evidence.out:
         terminalreporter.write_line(f"records: {state.evidence.out / 'records.jsonl'}")
     if state.lost:
@@ -337,13 +335,20 @@ def _evidence(config: pytest.Config) -> Evidence:
     state = _state(config)
     if state.evidence is not None:
         return state.evidence
-    from roadworthy import cache, evidence, run, workshop  # noqa: PLC0415  see the module's docstring
+    from roadworthy import cache, evidence, reporter, run, workshop  # noqa: PLC0415  see the module's docstring
 
     option = config.option
     if option.published:
         state.evidence = evidence.Published()
     else:
-        manner = workshop.Manner(option.device, option.time_limit, _teller(config), keep_frames=option.keep_frames)
+        line = reporter.progress_line(config)
+        manner = workshop.Manner(
+            option.device,
+            option.time_limit,
+            reporter.teller(config, line),
+            keep_frames=option.keep_frames,
+            line=line.step if line else None,
+        )
         state.evidence = run.Run(option.out or cache.run_folder(), option.data, option.weights, manner)
     return state.evidence
 
@@ -384,32 +389,14 @@ def _commit(config: pytest.Config, state: State, *, passed: bool) -> str | None:
 
 
 def _print_plans(config: pytest.Config, state: State) -> None:
-    from roadworthy import plan  # noqa: PLC0415  see the module's docstring
+    from roadworthy import plan, reporter  # noqa: PLC0415  see the module's docstring
 
-    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     option, told = config.option, {}
     for case in state.cells:
         told[case.id] = plan.lines(case, option.data, option.weights, option.device)
     for cell in state.trainings:
         told[cell.id] = plan.of_training(cell, state.selection.training_records())
-    for name, lines in told.items():
-        terminal.write_line(f"{name}:")
-        for line in lines:
-            terminal.write_line(f"  {line}")
-
-
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """Say something of a long step at once, although pytest keeps what tests print."""
-    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    capture: Any = config.pluginmanager.get_plugin("capturemanager")
-
-    def tell(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(text)
-            terminal.flush()
-
-    return tell
+    reporter.print_plans(config, told)
 
 
 def _records_folder(config: pytest.Config) -> Path:

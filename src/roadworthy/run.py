@@ -23,7 +23,7 @@ from roadworthy.pipeline import Evaluation, Timing
 from roadworthy.problem import BadOutput, CaseFailed, Problem, Unavailable
 from roadworthy.record import STANDIN, UNTRAINED, Record
 from roadworthy.score import miou
-from roadworthy.workshop import Manner, Workshop
+from roadworthy.workshop import Manner, Workshop, unseen
 
 PARITY = "onnxruntime"  # what graphs are compared with torch on, whatever the chip
 SAMPLES = 10  # below, a tool told a mean and no distribution
@@ -41,6 +41,7 @@ class Run:
         self.records: list[Record] = []
         self._folder, manner = out.absolute(), manner or Manner()  # workers have folders of their own
         self.material = Material(data, weights, manner.progress)
+        self._line = manner.line or unseen
         self._share, self._keep = manner.share, manner.keep_frames
         self._worst: dict[str, tuple[float, str]] = {}  # by case: mIoU of its worst frame, file of the worst ones
         self._workshop = Workshop(self._folder / "logs", manner, self.material)
@@ -56,11 +57,17 @@ class Run:
         self._workshop.warm()
         self._cells = tuple({case.id: case for case in cases}.values())
         problems, models = [], list({case.card.key: case.card for case in self._cells}.values())
-        for card in map(self.material.fitted, models):
-            self.material.dataset(card)
+        for full in models:
+            with self._line("drawing frames") as show:
+                self.material.opened(full, show)
+            card = self.material.fitted(full)
+            with self._line(f"{card.key}: reading frames") as show:
+                self.material.dataset(card, show)
             try:
                 card.lookup(card.scoring.average, miou, "scoring.average")
-                self.material.graph(card)
+                with self._line(f"{card.key}: making the graph") as show:
+                    show(0, 0)
+                    self.material.graph(card)
             except Problem as problem:
                 problems.append(problem)
         if problems and len(problems) == len(models):
