@@ -132,6 +132,16 @@ def test_a_line_never_wraps(typed, name):
     assert 58 <= cell_len(text) <= 59
 
 
+def test_a_terminal_that_does_not_say_how_wide_it_is_has_80_columns(typed):
+    """As those of some services do."""
+    fcntl.ioctl(typed.file, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    with typed.below.step("n" * 90) as show:
+        show(1, 2)
+        (text,) = DRAWN.findall(typed.said())
+
+    assert "n" * 79 == text
+
+
 @pytest.mark.parametrize(
     ("news", "told"),
     [

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from roadworthy import scoreboard, terminal
-from roadworthy.scoreboard import Judged
+from roadworthy.ci import Judged
 
 COLOURS = {"passed": "green", "failed": "red", "unjudged": "yellow", "head": "bold"}
 

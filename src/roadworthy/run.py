@@ -106,8 +106,8 @@ class Run:
             raise lost
         whole: Evaluation = pipeline.joined(parts) if share.world > 1 else parts[0]
         if self._keep and (seen := frames.of_all(whole, mine, share, self._keep)) and share.first:
-            arrays = frames.arrays(seen, self.material.dataset(case.card)[0])
-            self._worst[case.id] = seen[0].miou, self._samples(case, "frames", **arrays)
+            pictures = self._samples(case, "frames", **frames.arrays(seen, dataset))
+            self._worst[case.id] = (seen[0].miou, pictures)
         return whole
 
     def accuracy(self, case: Case) -> list[Record]:

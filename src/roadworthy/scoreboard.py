@@ -10,16 +10,15 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from roadworthy.ci import HEAD, WORST_FIRST, Judged
 from roadworthy.gates import Verdict
 
-HEAD = ("cell", "gate", "outcome", "observed", "required", "because")
-ORDER = ("passed", "unjudged", "failed")  # what failed stands beside the prompt
+ORDER = WORST_FIRST[::-1]  # what failed stands beside the prompt
 GAP, INDENT = "  ", "    "
 MOST = (36, 24)  # columns of what was observed and required: the reason needs the rest
 LEAST = 36  # columns that both of them, or a reason beside them, need to be read
 
 Outcome: TypeAlias = Literal["passed", "failed", "unjudged"]
-Judged: TypeAlias = tuple[str, Verdict]  # with the cell that the verdict is about
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ Line: TypeAlias = list[Piece]
 
 
 def table(judged: Sequence[Judged], width: int) -> Iterator[Line]:
-    """The lines of a table of at most `width` columns, failed verdicts last: every word of every verdict is in it.
+    """The lines of a table of `width` columns (more for names that have no room), failed last; no word is left out.
 
     The reason is the last column where there is room for it, else it stands indented below its row. Where cells leave
     no room for what was observed and required, these stand there too.
@@ -58,9 +57,9 @@ def plain(judged: Sequence[Judged]) -> Iterator[Line]:
 
 def counts(judged: Sequence[Judged]) -> Line:
     """How many verdicts there are of each outcome, in the colour of the worst."""
-    found = {name: sum(verdict.outcome == name for _, verdict in judged) for name in reversed(ORDER)}
+    found = {name: sum(verdict.outcome == name for _, verdict in judged) for name in WORST_FIRST}
     worst: Outcome = next(
-        verdict.outcome for _, verdict in sorted(judged, key=lambda one: -ORDER.index(one[1].outcome))
+        verdict.outcome for _, verdict in sorted(judged, key=lambda one: WORST_FIRST.index(one[1].outcome))
     )
     told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
     return [Piece(f"{len(judged)} verdict{'s' if len(judged) > 1 else ''}: {told}", worst)]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Bar: TypeAlias = Progress
 
 OFTEN_S = 0.2  # between two drawings of a line
+UNKNOWN = 80  # columns of a terminal that does not say how many it has
 ROOM = "\x1bD\x1b[1A"  # a line below the cursor, scrolled for at the bottom; the cursor stays in its column
 BELOW, BACK = "\x1b7\x1b[1B\r\x1b[2K", "\x1b8"
 
@@ -83,8 +84,9 @@ class Below:
         if self._drawn is not None and now - self._drawn < OFTEN_S:
             return
         self._drawn = now
-        width = os.get_terminal_size(self._file.fileno()).columns - 1
-        self._write(f"{ROOM}{BELOW}{set_cell_size(text, min(width, len(text) * 2)).rstrip()}{BACK}")
+        width = (os.get_terminal_size(self._file.fileno()).columns or UNKNOWN) - 1
+        shown = text if cell_len(text) <= width else set_cell_size(text, width)
+        self._write(f"{ROOM}{BELOW}{shown}{BACK}")
 
     def _write(self, text: str) -> None:
         self._file.write(text)
