@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 
 from roadworthy import card as cards
-from roadworthy import record, tables
+from roadworthy import lint, record, tables
 from roadworthy.selection import Selection
 
 ROOT = Path(__file__).parents[1]
 MODELS = cards.find([ROOT / "models"])
 RECORDS = record.read_folder(ROOT / "reports" / "records")
 PAGE = ROOT / "reports" / "guides.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "reports").glob("*.md"))]
 GUIDES = ROOT.parent / "shared" / "guides"  # the guides themselves, beside the clone
 Table = list[list[str]]
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", PAGE], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_page_has_not_drifted(path: Path) -> None:
     """`roadworthy tables --check` finds no difference; `--write` renders them anew."""
     assert tables.check(path, list(MODELS.values()), RECORDS) == ""
@@ -31,6 +32,20 @@ def test_the_page_of_the_guides_has_every_table_of_theirs() -> None:
     names = [name for card in MODELS.values() for name in tables.of_card(card, []) if card.table]
 
     assert [name for name in names if f"<!-- roadworthy:table {name} -->" not in text] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_our_own_pages_pass_our_own_lint(path: Path) -> None:
+    """Every ratio and best batch follows from the figures as they are printed beside it."""
+    assert lint.lint(path).findings == ()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_results_of_every_model_have_a_place_in_both_languages(language: str) -> None:
+    """A new card needs a place on both pages."""
+    text = (ROOT / "reports" / {"en": "results.md", "zh": "results.zh.md"}[language]).read_text(encoding="utf-8")
+
+    assert [key for key in MODELS if f"<!-- roadworthy:table {key}.{language} -->" not in text] == []
 
 
 def test_every_listed_difference_shows_what_is_rendered() -> None:
@@ -84,9 +99,9 @@ def differences(key: str) -> list[tuple[str, ...]]:
 
 
 def parsed(text: str) -> list[Table]:
-    """The tables of a Markdown text: heads and rows of cells."""
+    """The tables of a Markdown text: heads and rows of cells, marks of notes left out."""
     found: list[Table] = [[]]
-    for line in text.splitlines():
+    for line in re.sub("[⁰¹²³⁴-⁹]", "", text).splitlines():
         row = [" ".join(cell.split()) for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
         if not line.strip().startswith("|"):
             found.append([])
@@ -98,13 +113,14 @@ def parsed(text: str) -> list[Table]:
 def test_the_shown_run_has_the_gates_of_a_run() -> None:
     """Every cell and gate of the README's first command stands in its example, and nothing else."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"^(erfnet-bs\d+-cpu)  (.+?) passed: ", text, re.MULTILINE))
+    shown = set(re.findall(r"^(erfnet-bs\d+-cpu)  +(.+?)  +passed  ", text, re.MULTILINE))
     (count,) = re.findall(r"=+ (\d+) passed, \d+ deselected in", text)
     selection = Selection.of([ROOT / "models"], ["cpu"], [])
     cells = [case.id for case in selection.cases if case.card.key == "erfnet"]
     gates = {"accuracy": 3, "regression": 3, "parity": 1, "batch invariance": 2, "memory": 3}
 
     assert sum(gates.values()) == int(count)
+    assert f"\n{count} verdicts: {count} passed\n" in text
     assert {gate for _, gate in shown} == gates.keys()
     assert {cell for cell, _ in shown} <= set(cells)
     assert not [case for case, _, _ in selection.ratios() if case.id in cells]

@@ -225,7 +225,7 @@ def test_the_older_package_gives_the_same(both):
 @pytest.fixture(scope="module")
 def filed(start) -> dict[str, Typed]:
     """The chip by each generation of the command line."""
-    how = ("--soc", P3, "--batch", "4", "--runtime", "ais_bench")
+    how = ("--soc", P3, "--batch", "4", "--runtime", "ais_bench", "--keep-frames", "2")
     runs = {generation: start("acceptance", *how, generation=generation) for generation in "abc"}
     return {generation: run.ended() for generation, run in runs.items()}
 
@@ -245,6 +245,19 @@ def test_a_chip_is_judged_by_files_as_from_memory(filed, streamed, generation):
     assert "--batchsize 4 --device 0" in typed
     assert (generation == "a") == ("run_mode" not in cell["throughput"].environment)
     assert [] == run.leaves_nothing()
+
+
+@pytest.mark.parametrize("generation", ["a", "c"])
+def test_the_worst_frames_are_kept_by_files_as_well(filed, generation):
+    """Two of five, worst first, with all that a report shows of them."""
+    run = filed[generation]
+    row = run.cell(P3, 4)["frame.miou"]
+    with np.load(run.folder / "out" / row.samples) as arrays:
+        found = dict(arrays)
+
+    assert row.value == found["mious"].min() == found["mious"][0]
+    assert {"stems", "mious", "photographs", "labels", "predictions"} == found.keys()
+    assert {2} == {len(array) for array in found.values()}
 
 
 # Benchmarks

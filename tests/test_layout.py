@@ -43,6 +43,7 @@ def test_a_column_that_cannot_be_shown_is_refused(column, told):
     [
         (BATCHES, {"name": "two words"}, "name is 'two words'; it must be one word"),
         (BATCHES, {"name": ""}, "name is ''; it must be one word"),
+        (BATCHES, {"name": "zh"}, "name is 'zh'; the model's results in that language are called so"),
         (BATCHES, {"columns": ()}, "columns is empty"),
         (CHIPS, {"chips": {}}, 'chips is missing; the rows "chips" are of the chips that it names'),
         (CHIPS, {"rows": "cells", "chips": {}}, 'the rows "cells" are of the chips that it names'),

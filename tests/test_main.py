@@ -112,6 +112,58 @@ def test_export_writes_graph_and_ledger(run, tiny_data, tmp_path):
     assert (tmp_path / "tiny.ledger.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("export", "tiny", "o.onnx"), "writes o.onnx (opset 11)"),
+        (("preprocess", "tiny", "DATA", "in"), "writes 5 files, in/aachen_000000_000019_leftImg8bit.bin first"),
+        (
+            ("evaluate", "tiny", "--data", "DATA", "--soc", "Ascend310P3"),
+            "frames: DATA (5 frames, drawn by roadworthy)",
+        ),
+    ],
+)
+def test_a_dry_run_prints_what_would_be_done(run, tiny_data, tmp_path, monkeypatch, words, told):
+    """On stdout; nothing is written, and a chip that is not here ends nothing."""
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run(*(str(tiny_data) if word == "DATA" else word for word in words), "--dry-run")
+
+    assert 0 == status
+    assert told in out.replace(str(tiny_data), "DATA")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_dry_run_of_score_reads_no_result(run, tiny_data, tmp_path):
+    """Empty files are there, and that is all that is asked."""
+    for path in tiny_data.rglob("*_leftImg8bit.png"):
+        (tmp_path / f"{path.stem}_0.bin").touch()
+    status, out, _ = run("score", "tiny", tmp_path, "--data", tiny_data, "--dry-run")
+
+    assert 0 == status
+    assert f"compared at the input size with 5 labels of {tiny_data}\n" in out
+
+
+def test_deliver_prints_its_files_and_tells_every_level(run, tmp_path):
+    """Of records in the folders named, in Chinese unless English is asked for."""
+    speed = {"model": "tiny", "batch": 1, "metric": "throughput", "source": "measured", "when": "2026-01-01"}
+    for name, soc, value in (("a", "T4", 100.0), ("b", "Ascend310P3", 120.0)):
+        rows = [record.Record(**speed, soc=soc, value=value, clock="device")]
+        rows += [record.Record(**{**speed, "batch": 4}, soc=soc, value=1.0, clock="device")]
+        record.append(tmp_path / name / "tiny.jsonl", rows)
+    folders = ("--records", tmp_path / "a", "--records", tmp_path / "b")
+    status, out, err = run("deliver", "tiny", tmp_path / "out", *folders)
+
+    assert (0, f"{tmp_path}/out/modelzoo_level.txt\n{tmp_path}/out/README.md\n") == (status, out)
+    assert "PerfStatus: PERFECT: best batch over best batch: 120 images/s at 1 over 100 at 1 on T4 is 1.2000\n" in err
+    assert "QuantStatus: left out: nothing was quantised to int8\n" in err
+    assert "# Tiny 推理指导" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+    run("deliver", "tiny", tmp_path / "out", "--language", "en", "--records", tmp_path / "a")
+
+    assert "# Tiny: inference guide" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "PerfStatus:PERFECT" in (tmp_path / "out" / "modelzoo_level.txt").read_text(encoding="utf-8")
+
+
 def test_demo_prints_where_the_picture_is_and_what_it_shows(run, tiny_data, tmp_path):
     """The path alone on the first line, the classes with their shares on the second."""
     frame = next(tiny_data.rglob("*_leftImg8bit.png"))
@@ -163,6 +215,13 @@ def test_doctor_says_what_is_missing(run):
         (["demo", "tiny", PHOTOGRAPH, "out.png", "--weights", "none.pth"], 2, "none.pth: there is no such file"),
         (["demo", "tiny", PHOTOGRAPH, "out.png", "--soc", "Ascend310P3"], 4, "Ascend310P3 cannot run here: "),
         (["train", "tiny", "--data", "nowhere"], 2, "nowhere: no photographs"),
+        (["deliver", "huge", "out"], 2, "huge: there is no such model; known: deeplabv3, erfnet, hrnet, icnet, tiny"),
+        (["deliver", "tiny", "out", "--records", "nowhere"], 2, "nowhere: there is no such folder; --records takes"),
+        (["deliver", "tiny", "."], 2, ".: holds frame.png and no README.md of deliver; name a new or empty folder"),
+        (["export", "tiny", "o.onnx", "--weights", "none.pth", "--dry-run"], 2, "none.pth: there is no such file"),
+        (["preprocess", "tiny", "nowhere", "o", "--dry-run"], 2, "nowhere: there is no such photograph, and no folder"),
+        (["score", "tiny", ".", "--dry-run"], 2, "results are missing"),
+        (["evaluate", "tiny", "--weights", "none.pth", "--dry-run"], 2, "none.pth: there is no such file"),
         (["tables", "--check", "--readme", "none.md"], 2, "none.md: there is no such file"),
     ],
 )

@@ -78,11 +78,25 @@ def test_records_are_committed_only_when_asked_and_then_judge_the_next_run(suite
     result.assert_outcomes(passed=8)
 
 
+def test_the_worst_frames_of_every_case_are_kept_and_committed_with_the_records(suite, pytester):
+    """A record and a file for each batch; tables and gates go on as without them."""
+    result = suite("--keep-frames", "2", "--update-records")
+    again = suite("-k", "tiny and regression")
+    folder = pytester.path / "reports" / "records"
+    rows = [row for row in record.read(folder / "tiny.jsonl") if row.metric == "frame.miou"]
+
+    result.assert_outcomes(passed=6, skipped=2)
+    again.assert_outcomes(passed=2)
+    assert [1, 4] == [row.batch for row in rows]
+    assert all((folder / row.samples).is_file() for row in rows)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (["--soc", "310P3"], "310P3: there is no chip of this name; did you mean Ascend310P3?"),
         (["--batch", "0"], "--batch 0: a batch size is 1 or more"),
+        (["--keep-frames", "-2"], "--keep-frames -2: it must be 0 (none is kept) or more"),
         (["--weights", "none.pth"], "none.pth: there is no such file"),
         (["--models", "nowhere"], "nowhere: there is no <model>/card.toml in this folder"),
         (["--soc", "Ascend310P3"], "Ascend310P3 is not there: *go on with --published *--dry-run *another chip*"),

@@ -98,20 +98,21 @@ def test_rows_of_runs_are_those_of_one_group(tiny_card):
     """MIoU in percent, images/s as they are, settings by name; a run of the same name in another group stays out."""
     columns = (
         Column("run", "run"),
+        Column("devices", "devices", blank="-"),
         Column("lr", "setting", "lr"),
         Column("mIoU", "train.miou", as_="{:.1f}", blank="-"),
         Column("best", "train.best_miou", as_="{:.1f}", blank="-"),
         Column("FPS", "train.throughput", as_="{:g}", blank="-"),
     )
     known = [
-        figure("NPU", None, 0.681, "train.miou", run="one", settings={"group": "g", "lr": 0.1}),
+        figure("NPU", None, 0.681, "train.miou", run="one", devices=8, settings={"group": "g", "lr": 0.1}),
         figure("NPU", None, 83.0, "train.throughput", run="one", settings={"group": "g", "lr": 0.1}),
         figure("NPU", None, 0.1, "train.best_miou", run="one", settings={"group": "h"}),
         figure("GPU", None, 0.7, "train.best_miou", run="two", settings={"group": "g"}),
     ]
     found = texts(tiny_card, Layout("t", "runs", columns, group="g"), known)
 
-    assert [["one", "0.1", "68.1", "-", "83"], ["two", "", "-", "70.0", "-"]] == found
+    assert [["one", "8", "0.1", "68.1", "-", "83"], ["two", "-", "", "-", "70.0", "-"]] == found
 
 
 def test_a_target_and_a_text_are_the_cards(tiny_card):

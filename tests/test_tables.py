@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from roadworthy import card as cards
 from roadworthy import tables
 from roadworthy.__main__ import main
+from roadworthy.card import ModelCard
 from roadworthy.layout import Column, Layout
 from roadworthy.problem import Problem
 from roadworthy.published import Published
@@ -17,7 +19,9 @@ from roadworthy.record import Record
 
 MODELS = cards.find([cards.builtin_models()])
 EVERY = {name: text for card in MODELS.values() for name, text in tables.of_card(card, []).items()}
-EVERY["summary"] = tables.summary(MODELS.values(), [])
+for key, card in MODELS.items():
+    EVERY |= {f"{key}.en": tables.results(card, [], "en"), f"{key}.zh": tables.results(card, [], "zh")}
+EVERY |= {"summary": tables.summary(MODELS.values(), []), "summary.zh": tables.summary(MODELS.values(), [], "zh")}
 PINS = Path(__file__).parent / "tables"  # of a table that changed on purpose: `roadworthy tables` prints it anew
 MEASURED = PINS / "measured"  # with records of training besides
 SAMPLE = Record(
@@ -26,30 +30,51 @@ SAMPLE = Record(
 )  # fmt: skip
 SPEED = Record(
     model="tiny", soc="Ascend310P3", batch=1, metric="throughput", value=222.0, source="measured", runtime="ascend",
-    when="2026-01-01",
+    clock="device", when="2026-01-01", environment={"driver": "24.1", "firmware": "7.3", "cann": "8.0", "python": "3.9"},
 )  # fmt: skip
 MIOU = replace(SPEED, metric="miou", value=0.91, data="val", frames=500)
-TINY = """\
+ACCURACY = """\
+**Accuracy: mIoU, %**
+
+| batch | Ascend310P3 | target |
+| ----- | ----------- | ------ |
+| 1     | 89.50       | 90.00  |
+| 4     | 89.50       | 90.00  |
+
+- All figures: published in the guide.
+"""
+SPEEDS = """\
+**Throughput: images/s**
+
 | batch | Ascend310     | Ascend310P3 | Ascend310P3 / Ascend310 |
 | ----- | ------------- | ----------- | ----------------------- |
-| 1     | **100.00**    | 110.00      | 1.100                   |
-| 4     | out of memory | **130.00**  |                         |
-| best  | 100.00        | 130.00      | 1.300                   |
+| 1     | **100**       | 110         | 1.100                   |
+| 4     | out of memory | **130**     |                         |
+| best  | 100           | 130         | 1.300                   |
 
-Images/s; the best batch of each chip is bold and enters the last row.
+- The best batch of each chip is bold and enters the last row; ratios are computed from the figures as measured.
+- All figures: published in the guide.
 """
+TINY = f"{ACCURACY}\n{SPEEDS}"
 SUMMARY = """\
 | model | chip        | best batch | images/s | x T4 | x 310 | mIoU % | target % | verdict |
 | ----- | ----------- | ---------- | -------- | ---- | ----- | ------ | -------- | ------- |
 | tiny  | Ascend310P3 | 4          | 130.00   |      | 1.300 | 89.50  | 90.00    | passed  |
 
-Ratios are of best batches; mIoU is the lowest of all batch sizes.
+- Ratios are of best batches; mIoU is the lowest of all batch sizes.
+- All figures: published in the guide.
 """
 
 
+def speeds(card: ModelCard, records: list[Record]) -> str:
+    """The table of throughput among a model's results."""
+    return tables.results(card, records).partition("**Throughput: images/s**")[2]
+
+
 def cells(markdown: str) -> list[list[str]]:
-    """The rows of a Markdown table without its head."""
-    return [[cell.strip() for cell in line[2:-2].split(" | ")] for line in markdown.splitlines() if "|" in line][2:]
+    """The rows of a Markdown table without its head, and without marks of notes."""
+    plain = re.sub("[⁰¹²³⁴-⁹]", "", markdown)
+    return [[cell.strip() for cell in line[2:-2].split(" | ")] for line in plain.splitlines() if "|" in line][2:]
 
 
 def printed(texts: dict[str, str]) -> str:
@@ -76,31 +101,72 @@ def test_no_pin_is_of_a_table_that_is_gone():
     assert {path.stem for path in PINS.glob("*.md")} == set(EVERY)
 
 
-def test_a_card_without_a_layout_has_one_table_of_throughput(tiny_card):
-    """Best batches bold, out of memory in words, the last row best over best."""
-    assert TINY == tables.throughput(tiny_card, [])
-    assert {"tiny.throughput": TINY} == tables.of_card(tiny_card, [])
+def test_a_card_without_a_layout_has_the_tables_of_every_model(tiny_card):
+    """Best batches bold, out of memory in words, the last row best over best; the origin of all figures in one line."""
+    assert TINY == tables.results(tiny_card, [])
+    assert {"tiny.en": TINY} == tables.of_card(tiny_card, [])
 
 
-def test_an_eager_chip_and_an_unnamed_one(tiny_card):
-    """A note says that ratios to eager inference compare unlike; a chip without a name is shown and enters no ratio."""
-    card = replace(tiny_card, runtime={"T4": "eager", "GPU": "eager"})
-    rendered = tables.throughput(card, [replace(SPEED, soc="T4", value=65.0), replace(SPEED, soc="GPU", value=70.0)])
+def test_a_chip_without_a_name_is_shown_and_enters_no_ratio(tiny_card):
+    """As a guide's GPU of which nobody knows which one it was."""
+    rows = [replace(SPEED, soc="T4", value=65.0, runtime=None), replace(SPEED, soc="GPU", value=70.0)]
 
     assert [
-        ["1", "**100.00**", "110.00", "**65.00**", "**70.00**", "1.692", "1.100"],
-        ["4", "out of memory", "**130.00**", "", "", "", ""],
-        ["best", "100.00", "130.00", "65.00", "70.00", "2.000", "1.300"],
-    ] == cells(rendered)
-    assert "\nT4 ran eager inference (wall clock), not a compiled engine: ratios to it compare unlike.\n" in rendered
+        ["1", "**100**", "110", "**65**", "**70**", "1.692", "1.100"],
+        ["4", "out of memory", "**130**", "", "", "", ""],
+        ["best", "100", "130", "65", "70", "2.000", "1.300"],
+    ] == cells(speeds(tiny_card, rows))
+
+
+MIXED = """
+
+| batch | Ascend310¹    | Ascend310P3 | T4²    | Ascend310P3 / T4³ | Ascend310P3 / Ascend310 |
+| ----- | ------------- | ----------- | ------ | ----------------- | ----------------------- |
+| 1     | **100**       | 110¹        | **65** | 1.692             | 1.100                   |
+| 4     | out of memory | **222**⁴    |        |                   |                         |
+| best  | 100           | 222⁴        | 65     | 3.415             | 2.220                   |
+
+- The best batch of each chip is bold and enters the last row; ratios are computed from the figures as measured.
+- ¹ published in the guide.
+- ² measured on 2026-02-03, by eager.
+- ³ T4 was timed by the wall clock of eager, the chip divided by it by the device clock: this ratio compares unlike.
+- ⁴ measured on 2026-01-01, by ascend, driver 24.1, firmware 7.3, CANN 8.0.
+"""
+
+
+def test_every_figure_says_where_it_comes_from(tiny_card):
+    """A mark at a head is for its column; a ratio of unlike clocks is marked; when, by what, driver, CANN of what was measured."""
+    eager = replace(
+        SPEED, soc="T4", value=65.0, runtime="eager", clock="wall", when="2026-02-03T04:05:06", environment={}
+    )
+    records = [replace(SPEED, batch=4), eager]
+
+    assert MIXED == speeds(tiny_card, records)
+
+
+@pytest.mark.parametrize(("expected", "marks"), [((), 1), ((4,), 0)])
+def test_a_batch_that_nobody_expected_to_be_lost_is_marked(chips, expected, marks):
+    """The card lists what must not fit; the guide's words for it are kept."""
+    card = replace(chips, target=replace(chips.target, oom={"Ascend310P3": expected}))
+    lost = replace(SPEED, batch=4, value=None, outcome="oom")
+
+    assert marks == speeds(card, [SPEED, lost]).count("out of memory, which the card does not expect")
+    assert "out of memory" in speeds(card, [SPEED, lost])
+
+
+def test_the_guides_words_for_memory_stand_in_both_languages():
+    """In Chinese alone, in English behind what they say."""
+    assert "| 内存分配失败 |" in EVERY["erfnet.zh"]
+    assert "| out of memory (内存分配失败) |" in EVERY["erfnet.en"]
 
 
 def test_a_card_without_a_figure_says_so(chips):
     """One sentence in place of its tables, also where it lays some out, and an unjudged row of the summary."""
     laid_out = tuple(Layout(name, "batches", (Column("batch", "batch"),)) for name in ("one", "two"))
-    sentence = "No throughput of Tiny is published or measured.\n"
+    sentence = "Nothing of Tiny is published or measured.\n"
 
-    assert sentence == tables.throughput(chips, [])
+    assert sentence == tables.results(chips, [])
+    assert "Tiny尚无公布或实测的数据。\n" == tables.results(chips, [], "zh")
     assert sentence == tables.known_tables([replace(chips, table=laid_out)], [])["tiny"]
     assert [["tiny", "Ascend310P3", "", "", "", "", "", "90.00", "unjudged"]] == cells(tables.summary([chips], []))
 
@@ -109,9 +175,9 @@ def test_a_measured_figure_replaces_the_published_one_of_its_cell(tiny_card):
     """The newest, in whatever order the files have them; out of memory is a result too."""
     older = replace(SPEED, value=200.0, when="2025-01-01")
     lost = replace(SPEED, batch=4, value=None, outcome="oom")
-    rendered = tables.throughput(tiny_card, [SPEED, older, lost])
+    rendered = speeds(tiny_card, [SPEED, older, lost])
 
-    assert ["1", "**100.00**", "**222.00**", "2.220"] == cells(rendered)[0]
+    assert ["1", "**100**", "**222**", "2.220"] == cells(rendered)[0]
     assert ["4", "out of memory", "out of memory", ""] == cells(rendered)[1]
 
 
@@ -124,7 +190,9 @@ def test_a_run_measured_anew_replaces_the_published_one_of_its_group():
     elsewhere = replace(trained, value=0.1, settings={"group": "other"})
     rendered = tables.of_card(MODELS["icnet"], [trained, elsewhere])
 
-    assert EVERY["icnet.training"].replace("68.1", "70.0") == rendered["icnet.training"]
+    assert cells(EVERY["icnet.training"].replace("68.1", "70.0")) == cells(rendered["icnet.training"])
+    assert "| 70.0² |" in rendered["icnet.training"]
+    assert "- ² measured on 2026-01-01.\n" in rendered["icnet.training"]
     assert EVERY["icnet.training-npu"] == rendered["icnet.training-npu"]
 
 
@@ -171,9 +239,9 @@ def test_measured_training_changes_nothing_of_inference():
 
 def test_a_cell_that_crashed_last_shows_no_older_figure(tiny_card):
     """A chip that no longer runs does not keep the figure of its guide."""
-    rendered = tables.throughput(tiny_card, [replace(SPEED, value=None, outcome="crash")])
+    rendered = speeds(tiny_card, [replace(SPEED, value=None, outcome="crash")])
 
-    assert ["1", "**100.00**", "", ""] == cells(rendered)[0]
+    assert ["1", "**100**", "", ""] == cells(rendered)[0]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +260,7 @@ def test_a_cell_that_crashed_last_shows_no_older_figure(tiny_card):
 )
 def test_what_never_enters(tiny_card, record):
     """No figure of drawn frames, of the CPU, of a stand-in, of other frames than all of val or of untrained weights."""
-    assert TINY == tables.throughput(tiny_card, [record])
+    assert TINY == tables.results(tiny_card, [record])
     assert SUMMARY == tables.summary([tiny_card], [record])
 
 
@@ -290,16 +358,27 @@ def test_names_from_files_end_no_cell_no_line_and_no_table():
 
 def test_columns_line_up_although_chinese_letters_are_wide():
     """Every line takes as many columns of a terminal."""
-    widths = {sum(1 + ("\u2e80" <= letter) for letter in line) for line in EVERY["icnet.inference"].splitlines()}
+    widths = {
+        sum(1 + ("\u2e80" <= letter) for letter in line)
+        for line in EVERY["icnet.inference"].splitlines()
+        if line.startswith("|")
+    }
 
     assert 1 == len(widths)
+
+
+def test_notes_from_files_start_no_html(tiny_card):
+    """A version is a text."""
+    strange = replace(SPEED, environment={"cann": "8<script>alert(1)</script>\n- x"})
+
+    assert "CANN 8&lt;script>alert(1)&lt;/script> - x.\n" in tables.results(tiny_card, [strange])
 
 
 @pytest.fixture
 def readme(tmp_path: Path) -> Path:
     """A page with the markers of three tables."""
     path = tmp_path / "README.md"
-    names = ("summary", "tiny", "tiny.throughput")
+    names = ("summary", "tiny", "tiny.en")
     text = "".join(f"<!-- roadworthy:table {name} -->\nold\n<!-- roadworthy:end -->\n" for name in names)
     path.write_text(text, encoding="utf-8")
     return path
@@ -321,16 +400,18 @@ def test_a_models_name_is_all_of_its_tables(tiny_card):
 
     found = tables.known_tables([replace(tiny_card, table=(one, two))], [])
 
-    assert ["summary", "sample", "tiny", "tiny.one", "tiny.two"] == list(found)
+    assert ["summary", "summary.zh", "sample", "tiny", "tiny.one", "tiny.two", "tiny.en", "tiny.zh"] == list(found)
     assert "| one |\n| --- |\n| 1   |\n\n| two |\n| --- |\n| 1   |\n" == found["tiny"]
 
 
 def test_an_unknown_name_lists_the_known_ones(readme, chips):
     """The sentence names the page."""
-    text = readme.read_text().replace("tiny.throughput", "tiny.speed")
+    text = readme.read_text().replace("tiny.en", "tiny.speed")
     readme.write_text(text)
 
-    with pytest.raises(Problem, match=r"no table 'tiny\.speed'; known: summary, sample, tiny, tiny\.throughput"):
+    with pytest.raises(
+        Problem, match=r"no table 'tiny\.speed'; known: summary, summary\.zh, sample, tiny, tiny\.en, tiny\.zh"
+    ):
         tables.write(readme, [chips], [])
 
 
@@ -350,14 +431,23 @@ def test_the_verb_prints_the_tables_of_the_models_named(run, tiny_card):
     """Each under a line with its name; without a model the summary and all."""
     erfnet = {name: EVERY[name] for name in ("erfnet.accuracy", "erfnet.throughput")}
     summary = tables.summary([*MODELS.values(), tiny_card], [])
-    every = {"summary": summary, **{n: t for n, t in EVERY.items() if n != "summary"}, "tiny.throughput": TINY}
+    laid_out = {name: text for key in MODELS for name, text in tables.of_card(MODELS[key], []).items()}
 
-    assert (0, printed({"tiny.throughput": TINY, **erfnet}), "") == run("tiny", "erfnet")
-    assert (0, printed(every), "") == run()
+    assert (0, printed({"tiny.en": TINY, **erfnet}), "") == run("tiny", "erfnet")
+    assert (0, printed({"summary": summary, **laid_out, "tiny.en": TINY}), "") == run()
+
+
+def test_the_verb_prints_results_in_a_language(run, tiny_card):
+    """Those of every model in the same form, below the summary in that language."""
+    summary = tables.summary([*MODELS.values(), tiny_card], [], "zh")
+    every = {**{f"{key}.zh": EVERY[f"{key}.zh"] for key in MODELS}, "tiny.zh": tables.results(tiny_card, [], "zh")}
+
+    assert (0, printed({"erfnet.zh": EVERY["erfnet.zh"]}), "") == run("erfnet", "--language", "zh")
+    assert (0, printed({"summary": summary, **every}), "") == run("--language", "zh")
 
 
 def test_the_verb_takes_pages_one_after_the_other(run, readme):
-    """By default README.md, and reports/guides.md where it exists; status 1 and the difference where one is stale."""
+    """By default README.md and all of reports/; status 1 and the difference where one is stale."""
     assert (0, "", "") == run("--write")
 
     guides = readme.parent / "reports" / "guides.md"

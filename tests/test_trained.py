@@ -221,6 +221,21 @@ def test_unlike_work_is_said():
     assert unlike.because.endswith("do not do the same work: batch 8 a device against 16, bf16 against fp16")
 
 
+def test_the_numbers_behind_a_verdict_are_told():
+    """For JUnit's XML and the report: what was found and what is required, the worse of two ratios."""
+    own = [MIOU, replace(SPEED, value=83.0 * 0.995)]
+    asked = trained.scaling(case(card=asking(scaling=0.9)), [ALONE, SPEED])
+    told = trained.scaling(case(), [ALONE, SPEED])
+
+    assert {"train.miou": 0.68, "required_miou": 0.684 * 0.99} == trained.accuracy(case(), own).figures
+    assert (
+        pytest.approx({"ratio": 0.995, "required_ratio": 0.99})
+        == trained.against(case(), "GPU", 0.99, [*GUIDE, *own]).figures
+    )
+    assert pytest.approx({"ratio": 830 / 880, "required_ratio": 0.9}) == asked.figures
+    assert {"ratio"} == told.figures.keys()
+
+
 @pytest.mark.parametrize("soc", ["GPU", "NPU"])
 def test_the_guides_scaling_is_above_linear(soc):
     """83 of 8 devices against 9.3 of one: a defect to flag, and the card's recipes say where it comes from."""

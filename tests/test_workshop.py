@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -157,6 +158,41 @@ def test_a_long_step_is_told_now_and_then(shop, case, calls, told, tmp_path):
     shop.work(case, step)
 
     assert [f"tiny-bs4-cpu: step, {n} min so far; {tmp_path / 'logs'}" for n in (1, 2)] == told
+
+
+def test_a_line_shows_the_step_and_its_last_news_every_second(tiny_data, case, calls, told, tmp_path):
+    """In words for people, in place of the word a minute, which would be a line each."""
+    shown = []
+
+    @contextlib.contextmanager
+    def line(text: str):
+        yield lambda done, total: shown.append((text, done, total))
+        shown.append("over")
+
+    def evaluated():
+        """As the step of accuracy is called."""
+
+    def does(alive, progress, **_: object):
+        for step in (lambda: alive(1), lambda: progress(3, 24), lambda: alive(61), lambda: alive(121)):
+            step()
+
+    calls.does = does
+    manner = Manner(tell=told.append, call=calls, line=line)
+    Workshop(tmp_path / "logs", manner, Material(str(tiny_data), None)).work(case, evaluated)
+    words = "tiny-bs4-cpu: frames"
+
+    assert [(words, 0, 0), (words, 3, 24), (words, 3, 24), (words, 3, 24), "over"] == shown
+    assert [] == told
+
+
+def test_the_progress_of_a_verb_is_told_of_frames_alone(tiny_data, case, calls, tmp_path):
+    """Its bar lets the time go on by itself."""
+    seen = []
+    calls.does = lambda alive, progress, **_: [alive(1), progress(1, 5), alive(2), progress(2, 5)]
+    manner = Manner(call=calls, progress=lambda done, total: seen.append((done, total)))
+    Workshop(tmp_path / "logs", manner, Material(str(tiny_data), None)).work(case, step)
+
+    assert [(1, 5), (2, 5)] == seen
 
 
 def test_nothing_but_figures_goes_to_standard_output(capfd):

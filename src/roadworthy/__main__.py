@@ -7,16 +7,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Any, get_args
 
 from roadworthy import card as cards
-from roadworthy import runtimes, training
+from roadworthy import runtimes, terminal, training
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
@@ -24,9 +20,9 @@ from roadworthy.data import cityscapes
 from roadworthy.problem import Problem, Unavailable
 from roadworthy.record import UNTRAINED
 from roadworthy.runtimes import devices, om
+from roadworthy.words import Language
 
 if TYPE_CHECKING:
-    from roadworthy.pipeline import Progress as Shown
     from roadworthy.workshop import Share
 
 IN_TORCH = "eager"  # what a checkpoint is evaluated by where no chip is named, and what it was trained by
@@ -83,30 +79,36 @@ def sample(options: argparse.Namespace) -> None:
 
     if options.folder.exists() and any(options.folder.iterdir()):
         raise Problem(f"{options.folder}: the folder is not empty; name a new one")
-    with _progress("drawing frames") as progress:
+    with terminal.counted("drawing frames") as progress:
         pipeline.write_sample(options.folder, options.split, options.frames, progress)
     print(options.folder)
 
 
 def preprocess(options: argparse.Namespace) -> None:
     """Write the network's input: one .bin file for a photograph, or a folder of them for a data set."""
-    from roadworthy import results  # noqa: PLC0415
+    from roadworthy import rehearsal, results  # noqa: PLC0415
 
     card = _card(options)
-    with _progress("pre-processing") as progress:
+    if options.dry_run:
+        _show(rehearsal.preprocess(card, options.source, options.out))
+        return
+    with terminal.counted("pre-processing") as progress:
         results.write_inputs(card, options.source, options.out, progress)
 
 
 def score(options: argparse.Namespace) -> None:
     """Count the mIoU of a folder of result files."""
-    from roadworthy import pipeline, results  # noqa: PLC0415
+    from roadworthy import pipeline, rehearsal, results  # noqa: PLC0415
 
     card = _card(options)
     dataset = pipeline.open_data(options.data, card)
     names = pipeline.conventions(card, options.convention)
     if options.order:
         dataset = cityscapes.read_order(options.order, dataset)
-    with _progress("scoring") as progress:
+    if options.dry_run:
+        _show(rehearsal.score(card, options.results, dataset))
+        return
+    with terminal.counted("scoring") as progress:
         evaluation = results.score_results(card, options.results, dataset, progress)
     summary = results.summary_of(options.results)
     print(f"results: {f'those of {summary}' if summary else 'all files, there is no summary'}", file=sys.stderr)
@@ -115,6 +117,12 @@ def score(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest; under torchrun -m roadworthy, every process takes a share of the frames."""
+    if options.dry_run:
+        from roadworthy import rehearsal  # noqa: PLC0415
+
+        case = _case(options, options.batch, _tell)
+        _show(rehearsal.evaluate(case, options.data, options.weights, options.device))
+        return
     with training.one_voice(), training.shared() as share:
         _evaluate(options, share)
 
@@ -126,11 +134,15 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
 
     if options.time_limit <= 0:
         raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
+    if options.keep_frames < 0:
+        raise Problem(f"--keep-frames {options.keep_frames}: it must be 0 (none is kept) or more")
     tell = _tell if share.first else lambda _: None
     case = _case(options, options.batch, tell)
     names = pipeline.conventions(case.card, options.convention)
-    with _progress("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
-        manner = Manner(options.device, options.time_limit, tell, progress, share=share)
+    with terminal.counted("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
+        manner = Manner(
+            options.device, options.time_limit, tell, progress, share=share, keep_frames=options.keep_frames
+        )
         out = (options.out or cache.run_folder()) if share.first else Path(other)
         run = Run(out, options.data, options.weights, manner)
         found = run.accuracy(case)[0]
@@ -148,9 +160,12 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """ONNX after surgery, with its ledger beside it."""
-    from roadworthy import pipeline  # noqa: PLC0415
+    from roadworthy import pipeline, rehearsal  # noqa: PLC0415
 
     card = _card(options)
+    if options.dry_run:
+        _show(rehearsal.export(card, options.weights, options.data, options.out))
+        return
     weights = pipeline.weights_file(card, options.weights)
     if weights.name.startswith(UNTRAINED):
         print(f"weights of {card.key}: untrained; --weights takes {card.weights}", file=sys.stderr)
@@ -168,7 +183,7 @@ def demo(options: argparse.Namespace) -> None:
     from roadworthy.workshop import Manner  # noqa: PLC0415
 
     case = _case(options, 1, _tell)
-    with _progress("photograph") as progress:
+    with terminal.counted("photograph") as progress:
         manner = Manner(options.device, tell=_tell, progress=progress)
         found = painter.show(case, options.image, options.out, options.weights, manner)
     print(options.out)
@@ -201,9 +216,11 @@ def tables(options: argparse.Namespace) -> int:
             print(stale[path], end="")
             print(f"{path} is stale; `roadworthy tables --write --readme {path}` renders it anew", file=sys.stderr)
         return int(any(stale.values()))
-    texts = {} if options.model else {"summary": renderer.summary(every, records)}
+    language = options.language
+    texts = {} if options.model else {"summary": renderer.summary(every, records, language or "en")}
     for name in options.model or found:
-        texts |= renderer.of_card(found[name], records)
+        told = {f"{name}.{language}": renderer.results(found[name], records, language)} if language else {}
+        texts |= told or renderer.of_card(found[name], records)
     print("\n".join(f"{name}\n\n{text}" for name, text in texts.items()), end="")
     return 0
 
@@ -250,6 +267,22 @@ def lint(options: argparse.Namespace) -> int:
     return int(any(report.findings for report in reports.values()))
 
 
+def deliver(options: argparse.Namespace) -> None:
+    """Write what goes to the model zoo: modelzoo_level.txt, and the model's guide as README.md."""
+    from roadworthy import deliver as delivery  # noqa: PLC0415
+    from roadworthy import record  # noqa: PLC0415
+
+    card = _card(options)
+    if lost := [folder for folder in options.records if not folder.is_dir()]:
+        raise Problem(f"{lost[0]}: there is no such folder; --records takes one of *.jsonl files")
+    records = [row for folder in options.records or [Path("reports/records")] for row in record.read_folder(folder)]
+    for level in delivery.write(card, records, options.out, options.language):
+        status = level.status or "left out"
+        _tell(f"{level.key}: {status}: {level.because('en')}")
+    for name in (delivery.LEVELS, delivery.GUIDE):
+        print(options.out / name)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="roadworthy", description="Acceptance of segmentation networks.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -262,6 +295,8 @@ def _parser() -> argparse.ArgumentParser:
         found.set_defaults(verb=function)
         if card:
             found.add_argument("model", metavar="MODEL", help="key of a card, such as erfnet")
+        if function in (preprocess, score, evaluate, export):
+            found.add_argument("--dry-run", action="store_true", help="look for the inputs, show what would be done")
         return found
 
     verb(doctor, card=False).add_argument("--json", action="store_true")
@@ -287,6 +322,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--time-limit", type=float, default=900.0, metavar="S", help="seconds of silence (default: 900)")
     add("--batch", type=_positive, default=1, metavar="N", help="frames at a time (default: 1)")
     add("--out", type=Path, metavar="DIR", help="folder of the records")
+    add("--keep-frames", type=int, default=0, metavar="N", help="keep the N worst frames as pictures (default: 0)")
     _add_scores(add)
 
     add = verb(export).add_argument
@@ -302,10 +338,8 @@ def _parser() -> argparse.ArgumentParser:
     training.add_flags(verb(train).add_argument)
     _add_tables(verb(tables, card=False))
     _add_report(verb(report, card=False).add_argument)
-    add = verb(merge, card=False).add_argument
-    add("records", type=Path, nargs="+", metavar="RECORDS", help="a file, or a folder of *.jsonl")
-    place = "a file, or a folder (such as OUT/) that gets their samples too (default: print JSON lines)"
-    add("--out", metavar="FILE", help=place)
+    _add_merge(verb(merge, card=False).add_argument)
+    _add_deliver(verb(deliver).add_argument)
 
     pages = "a Markdown page, such as a model's README.md"
     verb(lint, card=False).add_argument("files", type=Path, nargs="+", metavar="FILE", help=pages)
@@ -322,12 +356,20 @@ def _add_chip(add: Any) -> None:
 def _add_tables(parser: argparse.ArgumentParser) -> None:
     models = "whose tables are printed (default: all, and the summary)"
     parser.add_argument("model", nargs="*", metavar="MODEL", help=models)
+    language = "print the results in this language (default: the guides' tables in their own words)"
+    parser.add_argument("--language", choices=get_args(Language), help=language)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--write", action="store_true", help="render the tables between the markers of pages")
     mode.add_argument("--check", action="store_true", help="show how pages differ from what would be rendered")
-    pages = "page, repeatable (default: README.md, and reports/guides.md where it exists)"
+    pages = "page, repeatable (default: README.md and reports/*.md)"
     parser.add_argument("--readme", type=Path, action="append", metavar="FILE", help=pages)
     parser.add_argument("--records", type=Path, default=RECORDS, metavar="DIR", help="of *.jsonl files")
+
+
+def _add_merge(add: Any) -> None:
+    add("records", type=Path, nargs="+", metavar="RECORDS", help="a file, or a folder of *.jsonl")
+    place = "a file, or a folder (such as OUT/) that gets their samples too (default: print JSON lines)"
+    add("--out", metavar="FILE", help=place)
 
 
 def _add_report(add: Any) -> None:
@@ -337,9 +379,15 @@ def _add_report(add: Any) -> None:
     add("--profile", metavar="NAME", help="require the ratios of a delivery rule too, such as modelzoo-310p")
 
 
+def _add_deliver(add: Any) -> None:
+    add("out", type=Path, metavar="OUT", help="a new or empty folder, or that of an earlier delivery of the model")
+    add("--language", choices=("zh", "en"), default="zh", help="of the guide (default: zh)")
+    place = "of *.jsonl files, repeatable (default: reports/records)"
+    add("--records", type=Path, action="append", default=[], metavar="DIR", help=place)
+
+
 def _pages(options: argparse.Namespace) -> list[Path]:
-    readme, guides = Path("README.md"), Path("reports/guides.md")
-    return options.readme or [readme, *([guides] if guides.exists() else [])]
+    return options.readme or [Path("README.md"), *sorted(Path("reports").glob("*.md"))]
 
 
 def _add_scores(add: Any) -> None:
@@ -374,6 +422,10 @@ def _case(options: argparse.Namespace, batch: int, tell: Callable[[str], None]) 
     return Case(_card(options), chips.find(soc), batch, runtime)
 
 
+def _show(lines: list[str]) -> None:
+    print("\n".join(lines))
+
+
 def _tell(text: str) -> None:
     print(text, file=sys.stderr)
 
@@ -393,25 +445,6 @@ def _print_scores(rows: list[dict[str, Any]], options: argparse.Namespace) -> No
         if len(rows) == 1:
             for name, value in zip(row["classes"], row["iou"], strict=True):
                 print(f"  {name:14} {'-' if value is None else f'{value:.6f}'}")
-
-
-def _bar(*, shown: bool = True) -> Progress:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-    )
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not (shown and console.is_terminal))
-
-
-@contextmanager
-def _progress(text: str, *, shown: bool = True) -> Iterator[Shown]:
-    with _bar(shown=shown) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

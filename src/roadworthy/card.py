@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from roadworthy.guide import Guide
 from roadworthy.layout import Layout
 from roadworthy.lookup import functions, own_module
 from roadworthy.problem import Problem
@@ -202,6 +203,7 @@ class ModelCard:
     runtime: Mapping[str, str] = field(default_factory=dict)
     sample: Sample | None = None
     train: Training | None = None
+    guide: Guide = field(default_factory=Guide)
     published_: Published = field(default_factory=Published)
     table: tuple[Layout, ...] = ()
 

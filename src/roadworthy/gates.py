@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from roadworthy import origin
 from roadworthy.card import ModelCard
 from roadworthy.record import Record
 from roadworthy.soc import Soc, find
@@ -148,8 +149,8 @@ def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records
     observed = own.value / reference.value
     figures = {**_figures(own), "reference_throughput": reference.value, "ratio": observed}
     because = f"{speed} over {reference.value:.2f} at {reference.batch} is {observed:.4f}"  # 1.1996 is not 1.2
-    if (own.clock, own.runtime) != (reference.clock, reference.runtime):
-        because += f"; measured unlike: {_way(own)} against {_way(reference)}"
+    if origin.unlike(own, reference):
+        because += f"; measured unlike: {origin.way(own)} against {origin.way(reference)}"
     if required is None:
         because = f"no ratio is required by {card.path.name} or a --profile; {because}"
         return Verdict(gate, "unjudged", f"{observed:.3f} x {other}", "", because, figures)
@@ -167,7 +168,7 @@ def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> 
     gate = "memory"
     records = list(records)
     lost = next((r for r in records if r.outcome == "oom"), None)
-    known = batch in card.target.oom.get(soc.name, card.target.oom.get(soc.atc_name, ()))  # tuned: the same memory
+    known = card.target.expects_oom(soc, batch)
     if lost is not None:
         expected = f"{'' if known else 'not '}in target.oom of {card.path.name}"
         because = f"batch {batch} on {soc.name} is {expected}" + (f"; {lost.detail}" if lost.detail else "")
@@ -228,10 +229,6 @@ def _without_value(gate: str, metric: str, own: Record | None) -> Verdict:
 def _same_data(one: str | None, other: str | None) -> bool:
     """By digest and size, behind the last hyphen: a folder may be renamed."""
     return one is not None and other is not None and one.rpartition("-")[2] == other.rpartition("-")[2]
-
-
-def _way(record: Record) -> str:
-    return f"{record.clock} clock" + (f" of {record.runtime}" if record.runtime else "")
 
 
 def _last(records: Iterable[Record], metric: str) -> Record | None:

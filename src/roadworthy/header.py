@@ -21,10 +21,10 @@ def running(cells: Sequence[Case], data: str, weights: Path | None, default: str
     if not cells:
         return []
     models = list({case.card.key: case.card for case in cells}.values())
-    named = [_weights_line(card, weights) for card in models]
+    named = [weights_line(card, weights) for card in models]
     sizes = [line for card in models for line in _size_lines(card, data)]
     why = f" ({default})" if default else ""
-    return [f"judging {_socs(cells)}{why} on {_data_line(data)}{rule}", *_standin_lines(cells), *sizes, *named]
+    return [f"judging {_socs(cells)}{why} on {data_line(data)}{rule}", *_standin_lines(cells), *sizes, *named]
 
 
 def trained(cells: Sequence[TrainCase], folders: Iterable[Path]) -> list[str]:
@@ -48,7 +48,8 @@ def _socs(cases: Iterable[Case | TrainCase]) -> str:
     return ", ".join(dict.fromkeys(case.soc.name for case in cases))
 
 
-def _data_line(data: str) -> str:
+def data_line(data: str) -> str:
+    """The frames of `--data`, by their number; raises Problem where there are none."""
     if data == cityscapes.SAMPLE:
         return f"sample data ({cityscapes.SAMPLE_FRAMES['val']} drawn frames, made on first use)"
     dataset = cityscapes.open_dataset(Path(data))
@@ -74,7 +75,8 @@ def _size_lines(card: ModelCard, data: str) -> list[str]:
     return [f"{card.key}: the first {card.sample.frames} of these frames, at {height}x{width}"]
 
 
-def _weights_line(card: ModelCard, given: Path | None) -> str:
+def weights_line(card: ModelCard, given: Path | None) -> str:
+    """The checkpoint and its hash; raises Problem where it is not there."""
     path = given or card.own_weights
     if path is None:
         return f"weights of {card.key}: untrained, made from the parameters' names (--weights takes {card.weights})"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from roadworthy.words import Language
 
 Show = Literal[
     "batch",  # the row's batch size
     "chip",  # the row's chip, in the words of `chips`
     "run",  # the row's training run
+    "devices",  # of the training run
     "throughput",  # images/s of the chip `of`, else of the row's chip
     "miou",  # percent, of the chip `of`, else of the row's chip
     "miou.fraction",
@@ -23,8 +26,14 @@ Show = Literal[
 ]
 
 OF_A_CHIP = ("throughput", "miou", "miou.fraction")
-OF_A_RUN = ("run", "setting", "train.miou", "train.best_miou", "train.throughput")
-EXAMPLES = {"batch": 1, "chip": "", "run": "", "text": ""}  # of what a column formats, where it is no fraction
+OF_A_RUN = ("run", "devices", "setting", "train.miou", "train.best_miou", "train.throughput")
+EXAMPLES = {
+    "batch": 1,
+    "devices": 1,
+    "chip": "",
+    "run": "",
+    "text": "",
+}  # of what a column formats, where it is no fraction
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,8 @@ class Layout:
     def __post_init__(self) -> None:
         if not self.name or any(letter.isspace() for letter in self.name):
             raise ValueError(f"name is {self.name!r}; it must be one word, for a page's marker")
+        if self.name in get_args(Language):
+            raise ValueError(f"name is {self.name!r}; the model's results in that language are called so")
         if self.rows in ("chips", "cells") and not self.chips:
             raise ValueError(f'chips is missing; the rows "{self.rows}" are of the chips that it names')
         if self.rows == "runs" and not self.group:

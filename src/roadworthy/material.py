@@ -21,16 +21,19 @@ class Material:
         self._progress = progress
         self._memo = cache.Memo()
 
-    def dataset(self, card: ModelCard) -> tuple[Dataset, str]:
-        """The data set with the card's kind of label, every frame checked, and its name with digest."""
+    def dataset(self, card: ModelCard, progress: Progress | None = None) -> tuple[Dataset, str]:
+        """The data set with the card's kind of label, every frame checked, and its name with digest.
+
+        `progress` is told of the frames that are read, which they are once.
+        """
         card = self.fitted(card)
-        small = card.sample if self._opened(card).origin else None
+        small = card.sample if self.opened(card).origin else None
 
         def checked() -> tuple[Dataset, str]:
-            dataset = self._opened(card)
+            dataset = self.opened(card)
             if small is not None:
                 dataset = replace(dataset, frames=dataset.frames[: small.frames])
-            name = cityscapes.check(dataset, card.input.shape, exact=not card.input.resizes)
+            name = cityscapes.check(dataset, card.input.shape, exact=not card.input.resizes, progress=progress)
             return dataset, name + (f"@{card.input.shape[1]}x{card.input.shape[2]}" if small and small.size else "")
 
         frames = (card.scoring.labels, card.input.shape, card.input.resizes, small)  # alike for many a model
@@ -38,11 +41,12 @@ class Material:
 
     def fitted(self, card: ModelCard) -> ModelCard:
         """The card at the size at which it is judged on these data: large networks run small on drawn frames."""
-        return card.at_sample_size() if self._opened(card).origin else card
+        return card.at_sample_size() if self.opened(card).origin else card
 
-    def _opened(self, card: ModelCard) -> Dataset:
-        key = ("opened", card.scoring.labels)
-        return self._memo.once(key, lambda: pipeline.open_data(self._data, card, progress=self._progress))
+    def opened(self, card: ModelCard, progress: Progress | None = None) -> Dataset:
+        """The data set as its folder has it; `progress` is told of frames that are drawn first."""
+        key, told = ("opened", card.scoring.labels), progress or self._progress
+        return self._memo.once(key, lambda: pipeline.open_data(self._data, card, progress=told))
 
     def weights(self, card: ModelCard) -> Path:
         """The checkpoint that is judged."""

@@ -29,6 +29,7 @@ from roadworthy.problem import BadOutput, Problem
 from roadworthy.record import UNTRAINED, Clock
 from roadworthy.runtimes import Job, Session, eager
 from roadworthy.score import agreement, miou, postprocess
+from roadworthy.score.worst import Seen, Worst
 
 KEPT_MAPS = 9  # frames whose class maps are held to be compared pixel by pixel
 SECONDS = 5.0  # of samples for every case
@@ -53,6 +54,7 @@ class Graph:
 class Evaluation:
     """Every frame scored: matrices (N, 19, 20) in the order of `stems`, class maps of the first frames.
 
+    `worst` has as many of the worst frames as were asked for, worst first, with label and class map.
     `seconds` are those of the whole stream, from the first file that is read to the last score; None where results
     were read from files.
     """
@@ -65,6 +67,7 @@ class Evaluation:
     threads: int
     facts: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
+    worst: tuple[Seen, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,9 +157,12 @@ def build(case: Case, job: Job, progress: Progress) -> Path:  # noqa: ARG001  on
     return runtimes.find(case.runtime).build(case, job)
 
 
-def evaluated(case: Case, artifact: Path, job: Job, dataset: Dataset, progress: Progress) -> Evaluation:
-    """All frames through a session of the case's runtime."""
-    return evaluate(case, runtimes.find(case.runtime).open_session(artifact, case, job), dataset, progress=progress)
+def evaluated(  # noqa: PLR0913, PLR0917  one signature for all work
+    case: Case, artifact: Path, job: Job, dataset: Dataset, keep_worst: int, progress: Progress
+) -> Evaluation:
+    """All frames through a session of the case's runtime; so many of the worst are kept."""
+    session = runtimes.find(case.runtime).open_session(artifact, case, job)
+    return evaluate(case, session, dataset, progress=progress, keep_worst=keep_worst)
 
 
 def timed(case: Case, artifact: Path, job: Job, progress: Progress) -> Timing:
@@ -175,10 +181,18 @@ def timed(case: Case, artifact: Path, job: Job, progress: Progress) -> Timing:
     return Timing(samples, warm, *span, session.clock, session.provider, session.threads, dict(session.facts))
 
 
-def evaluate(
-    case: Case, session: Session, dataset: Dataset, keep: int = KEPT_MAPS, progress: Progress | None = None
+def evaluate(  # noqa: PLR0913  what goes through, and what is kept of it
+    case: Case,
+    session: Session,
+    dataset: Dataset,
+    keep: int = KEPT_MAPS,
+    progress: Progress | None = None,
+    *,
+    keep_worst: int = 0,
 ) -> Evaluation:
     """Stream all frames through a session and score them; nothing per frame stays but a matrix.
+
+    Class maps stay of the first `keep` frames, and with their labels of the `keep_worst` worst ones.
 
     Raises BadOutput naming case and frame where an output holds NaN, OutOfMemory where the batch does not fit.
     """
@@ -187,6 +201,7 @@ def evaluate(
     stems: list[str] = []
     digests: list[int] = []
     waiting: deque[Truth] = deque()
+    worst = Worst(keep_worst)
 
     def inputs() -> Iterator[NDArray[np.float32]]:
         for batch in stream.batches(case.card, dataset, case.batch, bursts=session.threads > 0):
@@ -196,7 +211,8 @@ def evaluate(
     began = time.perf_counter()
     for given in session.stream(inputs()):
         truth = waiting.popleft()
-        for matrix, classes, digest in _scored(case, given, truth):
+        for (matrix, classes, digest), frame, label in zip(_scored(case, given, truth), *truth, strict=True):
+            worst.offer(frame.stem, matrix, label, classes)
             matrices.append(matrix)
             digests.append(digest)
             if len(maps) < keep:
@@ -206,7 +222,8 @@ def evaluate(
             progress(len(stems), len(dataset))
     seconds = time.perf_counter() - began
     counted, seen = np.stack(matrices), (tuple(maps), tuple(digests))
-    return Evaluation(tuple(stems), counted, *seen, session.provider, session.threads, dict(session.facts), seconds)
+    own = Evaluation(tuple(stems), counted, *seen, session.provider, session.threads, dict(session.facts), seconds)
+    return replace(own, worst=tuple(worst.frames))
 
 
 def _scored(case: Case, given: Sequence[NDArray[np.generic]], truth: Truth) -> Iterator[Scored]:
@@ -290,7 +307,7 @@ def share(dataset: Dataset, rank: int, world: int) -> Dataset:
 def joined(parts: Sequence[Evaluation | None]) -> Evaluation:
     """The evaluations of all shares, in the order of their ranks (None: a share without frames), as one of all frames.
 
-    Class maps are left behind.
+    Class maps and the worst frames are left behind.
     """
     found = [part for part in parts if part is not None]
     stems: list[str] = [""] * sum(len(part.stems) for part in found)
@@ -302,7 +319,7 @@ def joined(parts: Sequence[Evaluation | None]) -> Evaluation:
         matrices[rank :: len(parts)] = part.matrices
     seconds = max((part.seconds for part in found if part.seconds is not None), default=None)
     own = {"stems": tuple(stems), "matrices": matrices, "digests": tuple(digests), "seconds": seconds}
-    return replace(found[0], maps=(), **own)  # type: ignore[arg-type]
+    return replace(found[0], maps=(), worst=(), **own)  # type: ignore[arg-type]
 
 
 def same_pixels(a: Evaluation, b: Evaluation) -> float:

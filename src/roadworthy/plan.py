@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from roadworthy import runtimes, trained
+from roadworthy.card import ModelCard
 from roadworthy.case import Case, TrainCase
 from roadworthy.data.cityscapes import is_drawn
 from roadworthy.record import Record
@@ -15,9 +16,9 @@ from roadworthy.record import Record
 
 def lines(case: Case, data: str, weights: Path | None, device: int | None = None) -> list[str]:
     """What a run of the case does, in order, as a person reads it; runs nothing."""
-    card, given = case.card, ["--weights", str(weights)] if weights else []
-    told = [shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", *given])]
-    if not given and not card.own_weights:
+    card = case.card
+    told = [export(card, weights)]
+    if not weights and not card.own_weights:
         told.append(f"  weights untrained, made from the parameters' names; --weights takes {card.weights}")
     if is_drawn(data) and card.sample and card.sample.size:
         told.append(f"  drawn frames at {card.sample.size[0]}x{card.sample.size[1]}, the first {card.sample.frames}")
@@ -26,18 +27,42 @@ def lines(case: Case, data: str, weights: Path | None, device: int | None = None
     by_files = case.soc.vendor == "huawei" and not is_drawn(data)
     if not case.impossible:
         if by_files:
-            told.append(shlex.join(["roadworthy", "preprocess", card.key, data, f"{card.key}-inputs"]))
+            told.append(preprocess(card, data))
         with contextlib.suppress(ImportError):  # the reason says which package is missing
             told += runtimes.find(case.runtime).plan(case, device or 0)
         if by_files:
-            told.append(shlex.join(["roadworthy", "score", card.key, "results/run", "--data", data]))
+            told.append(score(card, data))
     if reason:
         told.append(f"  not here: {reason}")
-    judged = ["--data", data, *given, "--soc", case.soc.name, "--batch", str(case.batch)]
+    told.append(evaluate(case, data, weights, device))
+    return told
+
+
+def export(card: ModelCard, weights: Path | None) -> str:
+    """The graph after surgery."""
+    return shlex.join(["roadworthy", "export", card.key, f"{card.key}.onnx", *_given(weights)])
+
+
+def preprocess(card: ModelCard, data: str) -> str:
+    """The inputs as files."""
+    return shlex.join(["roadworthy", "preprocess", card.key, data, f"{card.key}-inputs"])
+
+
+def score(card: ModelCard, data: str) -> str:
+    """The mIoU of the result files that ais_bench left."""
+    return shlex.join(["roadworthy", "score", card.key, "results/run", "--data", data])
+
+
+def evaluate(case: Case, data: str, weights: Path | None, device: int | None = None) -> str:
+    """The same figure in one go, without files."""
+    judged = ["--data", data, *_given(weights), "--soc", case.soc.name, "--batch", str(case.batch)]
     judged += ["--runtime", case.chosen] if case.chosen else []
     judged += [] if device is None else ["--device", str(device)]
-    told.append(shlex.join(["roadworthy", "evaluate", card.key, *judged]))
-    return told
+    return shlex.join(["roadworthy", "evaluate", case.card.key, *judged])
+
+
+def _given(weights: Path | None) -> list[str]:
+    return ["--weights", str(weights)] if weights else []
 
 
 def of_training(case: TrainCase, records: Iterable[Record]) -> list[str]:

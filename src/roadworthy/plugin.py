@@ -34,7 +34,6 @@ MARKER = (
     "a measured one needs a run and is left out with --published"
 )
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
-COLOURS = {"passed": "green", "failed": "red", "unjudged": "yellow"}
 
 
 @dataclass
@@ -95,6 +94,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--runtime", metavar="NAME", help="how chips are run, such as ais_bench (by files) or eager (torch)")
     add("--device", type=int, metavar="N", help="number of the device (default: the first free one of the chip)")
     add("--time-limit", type=float, default=900.0, metavar="S", help="seconds a case may be silent (default: 900)")
+    add(
+        "--keep-frames",
+        type=int,
+        default=0,
+        metavar="N",
+        help="keep the N worst frames of a case as pictures (default: 0)",
+    )
     add("--dry-run", action="store_true", help="show what every case would run, run nothing")
     add("--update-records", action="store_true", help="add this run's records to reports/records/")
     add(
@@ -109,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     option = config.option
     given = (option.soc, option.models, option.batch, option.published, option.profile, option.runtime, option.trained)
-    if any(given):
+    if any(given) or option.keep_frames:
         _state(config)
 
 
@@ -213,16 +219,15 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """A line per verdict, and where the records are."""
+    """The verdicts, as a table on a terminal and a line each elsewhere, and where the records are."""
     state = config.stash.get(KEY, None)
     if state is None:
         return
     if state.verdicts:
+        from roadworthy import reporter  # noqa: PLC0415  see the module's docstring
+
         terminalreporter.section("verdicts")
-        width = max(len(cell) for cell, _ in state.verdicts)
-        for cell, verdict in state.verdicts:
-            terminalreporter.write(f"{cell:{width}}  ")
-            terminalreporter.write(f"{verdict}\n", **{COLOURS[verdict.outcome]: True})
+        reporter.print_verdicts(config, state.verdicts)
     if state.evidence and state.evidence.records and state.evidence.out:
         terminalreporter.write_line(f"records: {state.evidence.out / 'records.jsonl'}")
     if state.lost:
@@ -303,6 +308,8 @@ def _state(config: pytest.Config) -> State:
             default, why = ("cpu", "") if option.soc or option.published else devices.default(option.runtime or "")
             if option.time_limit <= 0:
                 raise Problem(f"--time-limit {option.time_limit:g}: a case may be silent for more than 0 seconds")
+            if option.keep_frames < 0:
+                raise Problem(f"--keep-frames {option.keep_frames}: it must be 0 (none is kept) or more")
             selection = Selection.of(
                 folders,
                 option.soc or [],
@@ -328,13 +335,20 @@ def _evidence(config: pytest.Config) -> Evidence:
     state = _state(config)
     if state.evidence is not None:
         return state.evidence
-    from roadworthy import cache, evidence, run, workshop  # noqa: PLC0415  see the module's docstring
+    from roadworthy import cache, evidence, reporter, run, workshop  # noqa: PLC0415  see the module's docstring
 
     option = config.option
     if option.published:
         state.evidence = evidence.Published()
     else:
-        manner = workshop.Manner(option.device, option.time_limit, _teller(config))
+        line = reporter.progress_line(config)
+        manner = workshop.Manner(
+            option.device,
+            option.time_limit,
+            reporter.teller(config, line),
+            keep_frames=option.keep_frames,
+            line=line.step if line else None,
+        )
         state.evidence = run.Run(option.out or cache.run_folder(), option.data, option.weights, manner)
     return state.evidence
 
@@ -375,32 +389,14 @@ def _commit(config: pytest.Config, state: State, *, passed: bool) -> str | None:
 
 
 def _print_plans(config: pytest.Config, state: State) -> None:
-    from roadworthy import plan  # noqa: PLC0415  see the module's docstring
+    from roadworthy import plan, reporter  # noqa: PLC0415  see the module's docstring
 
-    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
     option, told = config.option, {}
     for case in state.cells:
         told[case.id] = plan.lines(case, option.data, option.weights, option.device)
     for cell in state.trainings:
         told[cell.id] = plan.of_training(cell, state.selection.training_records())
-    for name, lines in told.items():
-        terminal.write_line(f"{name}:")
-        for line in lines:
-            terminal.write_line(f"  {line}")
-
-
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """Say something of a long step at once, although pytest keeps what tests print."""
-    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    capture: Any = config.pluginmanager.get_plugin("capturemanager")
-
-    def tell(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(text)
-            terminal.flush()
-
-    return tell
+    reporter.print_plans(config, told)
 
 
 def _records_folder(config: pytest.Config) -> Path:

@@ -36,6 +36,9 @@ BATCH = re.compile(r"(?:batch(?:_?size)?|bs|批)[-_=:(]*(\d{1,9})\)?|(\d{1,9})")
 NAMED_BATCH = re.compile(r"\(?(?:batch(?:_?size)?|bs)[-_=:\s]*\d+\)?", re.IGNORECASE)
 NUMBER = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3}){1,5}|\d{1,18})(?:\.\d{1,18})?(?![\d.])")
 RULE = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
+MARKS = re.compile(
+    r"<sup>.*?</sup>|<[^<>]*>|\*+|`+|~~|\[\^[^\]]*\]|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+", re.DOTALL
+)
 FENCE = re.compile(r"(`{3,}|~{3,})")
 QUOTE = re.compile(r"^[\s>]+")
 
@@ -213,8 +216,8 @@ def _chip(words: Sequence[tuple[str, str]]) -> tuple[str, bool] | None:
 
 
 def _markless(text: str) -> str:
-    """Text without Markdown's and HTML's marks, runs of blanks made one."""
-    return " ".join(re.sub(r"<[^<>]*>|\*+|`+|~~", " ", text).split())
+    """Text without Markdown's, HTML's and footnotes' marks, runs of blanks made one."""
+    return " ".join(MARKS.sub(" ", text).split())
 
 
 def _plain(text: str) -> str:

@@ -52,12 +52,13 @@ class Published:
     """mIoU (percent) and throughput (images/s) of chips by batch size, and rows of training; never a computed figure.
 
     A column has a figure for every size in `batch`, "oom" where memory did not suffice, "blank" where the guide says
-    nothing.
+    nothing. `environment` is what the guide states of the Ascend chips' machines: driver, firmware, cann, python, torch.
     """
 
     miou: Mapping[str, tuple[Figure, ...]] = field(default_factory=dict)
     throughput: Mapping[str, tuple[Figure, ...]] = field(default_factory=dict)
     training: tuple[TrainingRun, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key, table in (("miou", self.miou), ("throughput", self.throughput)):

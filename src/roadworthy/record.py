@@ -4,6 +4,7 @@ Format history of the JSON Lines file (one record a line):
 1 (2026-11): first.
 2 (2026-11): `run`, `devices`, `settings` of training; metrics train.*. Version 1 is read as it is.
 3 (2026-11): `evidence`; metrics temperature.max and power.mean; runtime `standin`. Versions 1 and 2 are read as they are.
+4 (2026-11): metric frame.miou. Versions 1 to 3 are read as they are.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, Literal, get_args
 
 from roadworthy.problem import Problem
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 UNTRAINED = "untrained-"  # how files of weights begin that nobody trained
 STANDIN = "standin"  # the runtime of figures that say nothing of a chip: tools for tests made them
@@ -33,7 +34,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
     {
         "miou": "fraction",
         "pooled_miou": "fraction",
-        "frame.miou": "fraction",  # of the worst frame; the samples hold the worst ones as pictures
+        "frame.miou": "fraction",  # of the worst frame by itself; the samples hold the worst frames
         "agreement.exported": "fraction of pixels",  # exported graph against the torch module that was exported
         "agreement.operated": "fraction of pixels",  # graph after surgery against torch doing the same surgery
         "agreement.kept": "fraction of pixels",  # graph after surgery against the torch module that is evaluated
@@ -69,7 +70,7 @@ class Record:
     weights: str | None = None  # file name and its digest
     when: str | None = None  # ISO 8601, UTC; of training one for all records of a run
     environment: Mapping[str, str] = field(default_factory=dict)
-    samples: str | None = None  # file beside the records: per-frame matrices or latencies
+    samples: str | None = None  # file beside the records: matrices, worst frames, or latencies
     detail: str | None = None  # the reason where there is no value
     evidence: tuple[str, ...] = ()  # lines of a tool that say it
     run: str | None = None  # name of a training run

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import cache, measure, pipeline, record
+from roadworthy import cache, frames, measure, pipeline, record
 from roadworthy.case import Case
 from roadworthy.convert import ledger
 from roadworthy.data.cityscapes import Dataset
@@ -23,7 +23,7 @@ from roadworthy.pipeline import Evaluation, Timing
 from roadworthy.problem import BadOutput, CaseFailed, Problem, Unavailable
 from roadworthy.record import STANDIN, UNTRAINED, Record
 from roadworthy.score import miou
-from roadworthy.workshop import Manner, Workshop
+from roadworthy.workshop import Manner, Workshop, unseen
 
 PARITY = "onnxruntime"  # what graphs are compared with torch on, whatever the chip
 SAMPLES = 10  # below, a tool told a mean and no distribution
@@ -41,7 +41,9 @@ class Run:
         self.records: list[Record] = []
         self._folder, manner = out.absolute(), manner or Manner()  # workers have folders of their own
         self.material = Material(data, weights, manner.progress)
-        self._share = manner.share
+        self._line = manner.line or unseen
+        self._share, self._keep = manner.share, manner.keep_frames
+        self._worst: dict[str, tuple[float, str]] = {}  # by case: mIoU of its worst frame, file of the worst ones
         self._workshop = Workshop(self._folder / "logs", manner, self.material)
         self._cells: tuple[Case, ...] = ()
         self._memo = cache.Memo()
@@ -55,11 +57,17 @@ class Run:
         self._workshop.warm()
         self._cells = tuple({case.id: case for case in cases}.values())
         problems, models = [], list({case.card.key: case.card for case in self._cells}.values())
-        for card in map(self.material.fitted, models):
-            self.material.dataset(card)
+        for full in models:
+            with self._line("drawing frames") as show:
+                self.material.opened(full, show)
+            card = self.material.fitted(full)
+            with self._line(f"{card.key}: reading frames") as show:
+                self.material.dataset(card, show)
             try:
                 card.lookup(card.scoring.average, miou, "scoring.average")
-                self.material.graph(card)
+                with self._line(f"{card.key}: making the graph") as show:
+                    show(0, 0)
+                    self.material.graph(card)
             except Problem as problem:
                 problems.append(problem)
         if problems and len(problems) == len(models):
@@ -87,18 +95,26 @@ class Run:
         try:
             if len(own):
                 with self._workshop.ready(case) as (artifact, job):
-                    found = self._workshop.work(case, pipeline.evaluated, case, artifact, job, own)
+                    found = self._workshop.work(case, pipeline.evaluated, case, artifact, job, own, self._keep)
         except Problem as problem:
             if share.world == 1:
                 raise
             found = problem
-        parts = share.gathered(found)
+        mine = found.worst if isinstance(found, Evaluation) else ()
+        parts = share.gathered(replace(found, worst=()) if isinstance(found, Evaluation) else found)
         if lost := next((part for part in parts if isinstance(part, Problem)), None):
             raise lost
-        return pipeline.joined(parts) if share.world > 1 else parts[0]
+        whole: Evaluation = pipeline.joined(parts) if share.world > 1 else parts[0]
+        if self._keep and (seen := frames.of_all(whole, mine, share, self._keep)) and share.first:
+            pictures = self._samples(case, "frames", **frames.arrays(seen, dataset))
+            self._worst[case.id] = (seen[0].miou, pictures)
+        return whole
 
     def accuracy(self, case: Case) -> list[Record]:
-        """MIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records."""
+        """MIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records.
+
+        Where worst frames are kept, the mIoU of the worst one too, with the frames beside the records.
+        """
 
         def scored() -> list[Record]:
             evaluation, (dataset, _) = self.evaluation(case), self.material.dataset(case.card)
@@ -110,7 +126,11 @@ class Run:
             path = self._samples(case, "matrices", stems=np.asarray(evaluation.stems), matrices=evaluation.matrices)
             pooled = miou.pooled(evaluation.matrices)
             figures = {"miou": pipeline.score(case.card, evaluation).miou, "pooled_miou": pooled.miou}
-            return [self._record(case, m, v, evaluation, samples=path) for m, v in figures.items()]
+            records = [self._record(case, m, v, evaluation, samples=path) for m, v in figures.items()]
+            if case.id in self._worst:
+                lowest, pictures = self._worst[case.id]
+                records.append(replace(records[0], metric="frame.miou", value=lowest, samples=pictures))
+            return records
 
         return self._kept(case, "miou", scored)
 

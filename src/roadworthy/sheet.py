@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadworthy.card import ModelCard
-from roadworthy.layout import Column, Layout
+from roadworthy.layout import OF_A_RUN, Column, Layout
 from roadworthy.problem import Problem
 from roadworthy.record import Record
 
@@ -36,6 +36,10 @@ class Sheet:
         """The table, row by row."""
         return [[self.text(row, column) for column in self.layout.columns] for row in self.rows()]
 
+    def behind(self) -> list[list[list[Record]]]:
+        """The records behind every text."""
+        return [[self.sources(row, column) for column in self.layout.columns] for row in self.rows()]
+
     def rows(self) -> list[Row]:
         """The rows that the layout asks for."""
         layout = self.layout
@@ -60,7 +64,7 @@ class Sheet:
             return row.label
         value = VALUES[column.show](self, row, column)
         if value is None:
-            return (column.oom if self._lost(row, column) else "") or column.blank
+            return (column.oom if self._lost(row, column) is not None else "") or column.blank
         try:
             text = column.as_.format(value)
         except (ValueError, TypeError) as error:
@@ -79,10 +83,26 @@ class Sheet:
         """The batch size at which a row shows a chip."""
         return row.batch or self.best(soc)
 
+    def sources(self, row: Row, column: Column) -> list[Record]:
+        """The records that a cell shows, or says why it cannot: one, or of a ratio both."""
+        if column.show in OF_A_RUN:
+            return [r for r in self._run(row) if r.metric == column.show]
+        if column.show not in METRICS:
+            return []
+        found = [self.record(row, METRICS[column.show], soc) for soc in column.chips or [row.chip]]
+        if None in found and (lost := self._lost(row, column)) is not None and column.oom:
+            return [lost]
+        return [r for r in found if r is not None]
+
+    def record(self, row: Row, metric: str, soc: str) -> Record | None:
+        """A chip's record at the row's batch size."""
+        cell = (metric, soc, self.batch(row, soc))
+        return next((r for r in self.known if (r.metric, r.soc, r.batch) == cell), None)
+
     def figure(self, row: Row, metric: str, soc: str) -> float | None:
         """A chip's figure at the row's batch size."""
-        cell = (metric, soc, self.batch(row, soc))
-        return next((r.value for r in self.known if (r.metric, r.soc, r.batch) == cell), None)
+        found = self.record(row, metric, soc)
+        return found.value if found else None
 
     def percent(self, row: Row, metric: str, soc: str) -> float | None:
         """The same of a fraction, in percent."""
@@ -103,12 +123,16 @@ class Sheet:
         """A setting of the row's training run."""
         return next((r.settings[name] for r in self._run(row) if name in r.settings), None)
 
+    def devices(self, row: Row) -> int | None:
+        """How many devices the row's training run had."""
+        return next((r.devices for r in self._run(row)), None)
+
     def _run(self, row: Row) -> list[Record]:
         return [r for r in self.known if r.run == row.run and r.settings.get("group") == self.layout.group]
 
-    def _lost(self, row: Row, column: Column) -> bool:
+    def _lost(self, row: Row, column: Column) -> Record | None:
         cells = [(soc, self.batch(row, soc)) for soc in column.chips or [row.chip]]
-        return any(r.outcome == "oom" and (r.soc, r.batch) in cells for r in self.known)
+        return next((r for r in self.known if r.outcome == "oom" and (r.soc, r.batch) in cells), None)
 
 
 VALUES: Mapping[str, Callable[[Sheet, Row, Column], Any]] = {
@@ -122,6 +146,7 @@ VALUES: Mapping[str, Callable[[Sheet, Row, Column], Any]] = {
     "target": lambda sheet, _, __: sheet.card.target.miou,
     "text": lambda _, __, column: column.of,
     "setting": lambda sheet, row, column: sheet.setting(row, column.of),
+    "devices": lambda sheet, row, _: sheet.devices(row),
     "train.miou": lambda sheet, row, column: sheet.trained(row, column.show),
     "train.best_miou": lambda sheet, row, column: sheet.trained(row, column.show),
     "train.throughput": lambda sheet, row, column: sheet.trained(row, column.show),

@@ -6,20 +6,19 @@ import dataclasses
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
-from roadworthy import gates, page, profile
+from roadworthy import gates, notes, origin, page, profile, standard
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import Verdict
-from roadworthy.layout import Column, Layout
+from roadworthy.layout import Layout
 from roadworthy.record import Record
 from roadworthy.sheet import Sheet
 from roadworthy.soc import Soc
-
-REFERENCES = {"T4": "x T4", "Ascend310": "x 310"}  # what a chip's throughput is divided by
+from roadworthy.words import WORDS, Language, word
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -53,54 +52,61 @@ def _counts(record: Record) -> bool:
     return record.frames == gates.FULL_VAL and (start or not record.untrained)
 
 
-def render_layout(card: ModelCard, layout: Layout, records: Iterable[Record]) -> str:
-    """One guide's table as Markdown; ratios are computed from its figures."""
-    sheet = Sheet(card, layout, figures(card, records))
-    if not sheet.known:
-        return _nothing(card)
-    return _markdown([column.head for column in layout.columns], sheet.texts())
+def render_layout(card: ModelCard, layout: Layout, records: Iterable[Record], language: Language = "en") -> str:
+    """One table as Markdown, with its notes; ratios are computed from its figures."""
+    return _laid_out(card, layout, figures(card, records), language)
 
 
-def throughput(card: ModelCard, records: Iterable[Record]) -> str:
-    """Images/s of every chip by batch size with the ratios to the references: the table of a card that lays out none."""
+def _laid_out(card: ModelCard, layout: Layout, known: Sequence[Record], language: Language) -> str:
+    if not known:
+        return word("nothing", language, name=card.name)
+    sheet = Sheet(card, layout, known)
+    texts = zip(sheet.texts(), sheet.behind(), strict=True)
+    rows = [[_cell(card, *cell, language) for cell in zip(*row, strict=True)] for row in texts]
+    found = notes.noted([column.head for column in layout.columns], rows, language)
+    lines = [word("bold", language)] if layout.bold and layout.best else []
+    return _markdown(found.head, found.rows) + _below([*lines, *found.lines])
+
+
+def _cell(card: ModelCard, text: str, behind: Sequence[Record], language: Language) -> notes.Cell:
+    if not text or not behind:
+        return notes.Cell(text)
+    own, *others = behind
+    stated = card.published_.environment if own.run is None else {}  # which is of inference
+    if others:
+        return notes.Cell(text, figure=True, warning=origin.unlike(own, others[0], language))
+    lost = (
+        own.outcome == "oom" and own.batch is not None and not card.target.expects_oom(chips.find(own.soc), own.batch)
+    )
+    told = {"origin": origin.origin(own, stated, language), "warning": word("lost", language) if lost else ""}
+    return notes.Cell(text, figure=True, **told)
+
+
+def _below(lines: Sequence[str]) -> str:
+    """Notes below a table, as a list."""
+    return "\n" + "".join(f"- {_escaped(line)}\n" for line in lines) if lines else ""
+
+
+def results(card: ModelCard, records: Iterable[Record], language: Language = "en") -> str:
+    """All that is known of a model in one language: accuracy, throughput, training, each with units, notes and origins."""
     known = figures(card, records)
-    socs = list(dict.fromkeys(r.soc for r in known if r.metric == "throughput"))
-    if not socs:
-        return _nothing(card)
-    notes = ["Images/s; the best batch of each chip is bold and enters the last row.", *_unlike(card, socs)]
-    return render_layout(card, _default_layout(socs), records) + "\n" + "\n".join(notes) + "\n"
+    parts = [
+        f"**{_escaped(caption)}**\n\n{_laid_out(card, layout, known, language)}"
+        for caption, layout in standard.layouts(card, known, language).items()
+    ]
+    return "\n".join(parts) or word("nothing", language, name=card.name)
 
 
-def _default_layout(socs: Sequence[str]) -> Layout:
-    speeds = [Column(soc, "throughput", soc, "{:.2f}", oom="out of memory") for soc in socs]
-    unnamed = [soc.name for soc in chips.socs().values() if soc.unnamed]
-    named = [soc for soc in socs if soc not in REFERENCES and soc not in unnamed]
-    pairs = [f"{soc} / {reference}" for soc in named for reference in REFERENCES if reference in socs]
-    ratios = [Column(pair, "ratio", pair, "{:.3f}") for pair in pairs]
-    columns = (Column("batch", "batch"), *speeds, *ratios)
-    return Layout("throughput", "batches", columns, best="best", bold=True)
-
-
-def _unlike(card: ModelCard, socs: Iterable[str]) -> list[str]:
-    unlike = "inference (wall clock), not a compiled engine: ratios to it compare unlike."
-    return [f"{soc} ran {runtime} {unlike}" for soc, runtime in card.runtime.items() if soc in socs]
-
-
-def _nothing(card: ModelCard) -> str:
-    return f"No throughput of {card.name} is published or measured.\n"
-
-
-def summary(cards: Iterable[ModelCard], records: Sequence[Record]) -> str:
+def summary(cards: Iterable[ModelCard], records: Sequence[Record], language: Language = "en") -> str:
     """One row for every chip that a card delivers: its best batch against other chips, its mIoU, and what follows."""
-    head = ["model", "chip", "best batch", "images/s", *REFERENCES.values(), "mIoU %", "target %", "verdict"]
-    rows, notes = [], ["Ratios are of best batches; mIoU is the lowest of all batch sizes."]
+    names = ("model", "chip", "best batch", "speed", *standard.REFERENCES.values(), "mIoU %", "target %", "verdict")
+    head = [word(name, language) if name in WORDS else name for name in names]
+    rows = []
     for card in cards:
         known = [r for r in figures(card, records) if r.run is None]  # of training there is no row
-        rows += [_summary_row(card, soc, known) for soc in _delivered(card, known)]
-        if measured := sorted({r.soc for r in known if r.source == "measured"}):
-            notes.append(f"{card.key}: measured here on {', '.join(measured)}; the other figures are its guide's.")
-        notes += [f"{card.key}: {note}" for note in _unlike(card, {r.soc for r in known} & REFERENCES.keys())]
-    return _markdown(head, rows) + "\n" + "\n".join(notes) + "\n"
+        rows += [_summary_row(card, soc, known, language) for soc in _delivered(card, known)]
+    found = notes.noted(head, rows, language)
+    return _markdown(found.head, found.rows) + _below([word("of best", language), *found.lines])
 
 
 def _delivered(card: ModelCard, known: Sequence[Record]) -> list[Soc]:
@@ -109,16 +115,28 @@ def _delivered(card: ModelCard, known: Sequence[Record]) -> list[Soc]:
     return own or [chips.find(judged)]
 
 
-def _summary_row(card: ModelCard, soc: Soc, known: Sequence[Record]) -> list[str]:
-    own, others = gates.best(known, soc.name), [gates.best(known, other) for other in REFERENCES]
-    speed = [str(own.batch), f"{own.value:.2f}"] if own else ["", ""]
-    ratios = [f"{own.value / r.value:.3f}" if own and own.value and r and r.value else "" for r in others]
-    found = [r.value for r in known if (r.soc, r.metric) == (soc.name, "miou") and r.value is not None]
-    miou = f"{100 * min(found):.2f}" if found else ""
-    return [card.key, soc.name, *speed, *ratios, miou, f"{card.target.miou:.2f}", _verdict(card, soc, known)]
+def _summary_row(card: ModelCard, soc: Soc, known: Sequence[Record], language: Language) -> list[notes.Cell]:
+    own, others = gates.best(known, soc.name), [gates.best(known, other) for other in standard.REFERENCES]
+
+    def shown(text: str, *behind: Record | None) -> notes.Cell:
+        return _cell(card, text, [r for r in behind if r], language)
+
+    ratios = [
+        shown(f"{own.value / r.value:.3f}", own, r) if own and own.value and r and r.value else shown("")
+        for r in others
+    ]
+    scored = [r for r in known if (r.soc, r.metric) == (soc.name, "miou") and r.value is not None]
+    worst = min(scored, key=lambda r: r.value or 0, default=None)
+    return [
+        *(shown(card.key), shown(soc.name)),
+        *(shown(str(own.batch)) if own else shown(""), shown(f"{own.value:.2f}", own) if own else shown("")),
+        *ratios,
+        *(shown(f"{100 * (worst.value or 0):.2f}", worst) if worst else shown(""), shown(f"{card.target.miou:.2f}")),
+        shown(_verdict(card, soc, known, language)),
+    ]
 
 
-def _verdict(card: ModelCard, soc: Soc, known: Sequence[Record]) -> str:
+def _verdict(card: ModelCard, soc: Soc, known: Sequence[Record], language: Language) -> str:
     """In words; that a batch fits the memory is no reason to call a chip passed."""
     cells: dict[int | None, list[Record]] = {}
     for r in known:
@@ -130,16 +148,25 @@ def _verdict(card: ModelCard, soc: Soc, known: Sequence[Record]) -> str:
     promised += [gates.ratio(card, soc, other, least, known) for other, least in asked]
     fits = [gates.memory(card, soc, batch, cell) for batch, cell in cells.items() if batch is not None]
     judged = [*promised, *fits]
-    if failed := _gates(judged, "failed"):
-        return f"failed: {failed}"
-    if not _gates(promised, "passed"):
-        return "unjudged"
-    unjudged = _gates(judged, "unjudged")
-    return f"passed, unjudged: {unjudged}" if unjudged else "passed"
+    if failed := _gates(judged, "failed", language):
+        return word("of gates", language, outcome=word("failed", language), gates=failed)
+    if not any(verdict.outcome == "passed" for verdict in promised):
+        return word("unjudged", language)
+    if unjudged := _gates(judged, "unjudged", language):
+        outcome = word("comma", language).join(word(name, language) for name in ("passed", "unjudged"))
+        return word("of gates", language, outcome=outcome, gates=unjudged)
+    return word("passed", language)
 
 
-def _gates(verdicts: Iterable[Verdict], outcome: str) -> str:
-    return ", ".join(dict.fromkeys(verdict.gate for verdict in verdicts if verdict.outcome == outcome))
+def _gates(verdicts: Iterable[Verdict], outcome: str, language: Language) -> str:
+    """The gates of this outcome, each once."""
+    named = dict.fromkeys(verdict.gate for verdict in verdicts if verdict.outcome == outcome)
+    return word("comma", language).join(_gate(name, language) for name in named)
+
+
+def _gate(name: str, language: Language) -> str:
+    kind, _, other = name.partition(" against ")
+    return word(f"gate {kind}", language, other=other)
 
 
 def sample(records: Iterable[Record]) -> str:
@@ -156,19 +183,24 @@ def sample(records: Iterable[Record]) -> str:
 
 
 def of_card(card: ModelCard, records: Iterable[Record]) -> dict[str, str]:
-    """A model's tables by name: those that its card lays out, else the one of throughput."""
+    """The tables that a model's card lays out, in its guide's words, by their names; its results where there are none."""
     records = list(records)
     if not card.table:
-        return {f"{card.key}.throughput": throughput(card, records)}
+        return {f"{card.key}.en": results(card, records)}
     return {f"{card.key}.{layout.name}": render_layout(card, layout, records) for layout in card.table}
 
 
 def known_tables(cards: Sequence[ModelCard], records: Sequence[Record]) -> dict[str, str]:
-    """Every table that a page may name; a model's own name is all of its tables."""
-    found = {"summary": summary(cards, records), "sample": sample(records)}
+    """Every table that a page may name.
+
+    `summary` and `sample`; `MODEL.en` and `MODEL.zh`, a model's results; `MODEL.TABLE`, a table that its card lays out,
+    and all of these under the model's own name.
+    """
+    found = {"summary": summary(cards, records), "summary.zh": summary(cards, records, "zh"), "sample": sample(records)}
     for card in cards:
         own = of_card(card, records)
-        found |= {card.key: "\n".join(dict.fromkeys(own.values())), **own}
+        told = {f"{card.key}.{language}": results(card, records, language) for language in get_args(Language)}
+        found |= {card.key: "\n".join(dict.fromkeys(own.values())), **own, **told}
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from roadworthy.published import check_percent
+from roadworthy.soc import Soc
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Target:
 
     def __post_init__(self) -> None:
         check_percent(self.miou)
+
+    def expects_oom(self, soc: Soc, batch: int) -> bool:
+        """Whether a batch is known not to fit a chip; a tuned variant has the memory of its base."""
+        return batch in self.oom.get(soc.name, self.oom.get(soc.atc_name, ()))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ ABOVE = 0.02  # above linear: guides round to two figures, so 8 x 9.3 and its 8p
 LOST = ("crash", "timeout", "oom", "unsupported")  # a run that gave nothing
 FIGURES = {"train.miou": ("mIoU", "{:.4f}"), "train.throughput": ("images/s", "{:.5g}")}
 WORK = {"batch": "batch {} a device against {}", "precision": "{} against {}", "crop": "crops of {} against {}"}
-Part = tuple[Literal["passed", "failed", "unjudged", ""], str, str]  # outcome, observed, sentence; "": nothing asked
+Part = tuple[Literal["passed", "failed", "unjudged", ""], str, str, float | None]  # outcome, observed, because, ratio
 
 
 def figures(case: TrainCase, records: Iterable[Record]) -> dict[str, Record]:
@@ -55,7 +55,8 @@ def accuracy(case: TrainCase, records: Iterable[Record]) -> Verdict:
         return Verdict(gate, "unjudged", observed, "", because)
     floor = target.drop.floor(target.miou / 100)
     because = f"the training target of {card.path.name} is {target.miou / 100:.4f}"
-    return Verdict(gate, "passed" if miou.value >= floor else "failed", observed, f">= {floor:.6f}", because)
+    asked = {"train.miou": miou.value, "required_miou": floor}
+    return Verdict(gate, "passed" if miou.value >= floor else "failed", observed, f">= {floor:.6f}", because, asked)
 
 
 def against(case: TrainCase, other: str, share: float, records: Iterable[Record]) -> Verdict:
@@ -69,15 +70,17 @@ def against(case: TrainCase, other: str, share: float, records: Iterable[Record]
     if why := _searched(own):
         return Verdict(gate, "unjudged", _scores(own), "", why)
     parts = [_compared(metric, case, own, rival, theirs, share) for metric in FIGURES]
-    outcomes = {outcome for outcome, _, _ in parts} - {""}
+    outcomes = {outcome for outcome, *_ in parts} - {""}
     outcome = next((o for o in ("failed", "unjudged", "passed") if o in outcomes), "unjudged")
-    told = [sentence for _, _, sentence in parts]
+    told = [sentence for _, _, sentence, _ in parts]
     if theirs and chips.find(other).unnamed and any(r.source == "published" for r in theirs.values()):
         told.append(f"the guide does not name its {other}")
     told += _unlike(case.card, own, theirs)
-    observed = " and ".join(text for _, text, _ in parts if text) or "nothing"
-    required = f">= {share:g} x {_name(rival)}" if outcomes & {"passed", "failed"} else ""
-    return Verdict(gate, outcome, observed, required, "; ".join(told))  # type: ignore[arg-type]  # one of the three
+    observed = " and ".join(text for _, text, *_ in parts if text) or "nothing"
+    ratios = [ratio for *_, ratio in parts if ratio is not None]
+    required = f">= {share:g} x {_name(rival)}" if ratios else ""
+    numbers = {"ratio": min(ratios), "required_ratio": share} if ratios else {}
+    return Verdict(gate, outcome, observed, required, "; ".join(told), numbers)  # type: ignore[arg-type]  # one of the three
 
 
 def scaling(case: TrainCase, records: Iterable[Record]) -> Verdict:
@@ -107,18 +110,19 @@ def scaling(case: TrainCase, records: Iterable[Record]) -> Verdict:
 
 
 def _of_linear(case: TrainCase, share: float, because: str) -> Verdict:
-    gate, observed = "scaling", f"{share:.3f} of linear"
+    gate, observed, own = "scaling", f"{share:.3f} of linear", {"ratio": share}
     target = case.card.train.target if case.card.train is not None else None
     if case.soc.vendor == "host":  # ten like runs on shared cores: 3.1 to 6.6 images/s
-        return Verdict(gate, "unjudged", observed, "", f"{because}; the processes of a host share its cores")
+        return Verdict(gate, "unjudged", observed, "", f"{because}; the processes of a host share its cores", own)
     if share > 1 + ABOVE:
         because += "; devices cannot do more together than each alone"
-        return Verdict(gate, "failed", observed, f"<= {1 + ABOVE:g} of linear", because)
+        return Verdict(gate, "failed", observed, f"<= {1 + ABOVE:g} of linear", because, own)
     if target is None or target.scaling is None:
         because += f"; {case.card.path.name} requires no share of linear"
-        return Verdict(gate, "unjudged", observed, "", because)
+        return Verdict(gate, "unjudged", observed, "", because, own)
     outcome: Literal["passed", "failed"] = "passed" if share >= target.scaling else "failed"
-    return Verdict(gate, outcome, observed, f">= {target.scaling:g} of linear", because)
+    own["required_ratio"] = target.scaling
+    return Verdict(gate, outcome, observed, f">= {target.scaling:g} of linear", because, own)
 
 
 def _compared(  # noqa: PLR0913, PLR0917  two sides of a comparison
@@ -132,15 +136,15 @@ def _compared(  # noqa: PLR0913, PLR0917  two sides of a comparison
     name, form = FIGURES[metric]
     mine, other = own.get(metric), theirs.get(metric)
     if other is None or not other.value:
-        return "", "", _absent(rival, theirs, metric)
+        return "", "", _absent(rival, theirs, metric), None
     if mine is None or mine.value is None:
-        return "unjudged", "", _absent(case, own, metric)
+        return "unjudged", "", _absent(case, own, metric), None
     figure, reference = form.format(mine.value), form.format(other.value)
     if why := _incomparable(mine, other):
-        return "unjudged", f"{name} {figure}", f"{name} {figure} is not compared with {reference}: {why}"
+        return "unjudged", f"{name} {figure}", f"{name} {figure} is not compared with {reference}: {why}", None
     ratio = mine.value / other.value
     outcome: Literal["passed", "failed"] = "passed" if ratio >= share else "failed"
-    return outcome, f"{ratio:.3f} x {name}", f"{name} {figure} over {reference} is {ratio:.4f}"
+    return outcome, f"{ratio:.3f} x {name}", f"{name} {figure} over {reference} is {ratio:.4f}", ratio
 
 
 def _incomparable(own: Record, other: Record) -> str:

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+from roadworthy import terminal
 from roadworthy.card import ModelCard
 from roadworthy.data import cityscapes
 from roadworthy.problem import Problem
@@ -285,7 +283,7 @@ class _Training:
 class _Bar:
     """Progress on the terminal, lines where there is none; silent but for the first process."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: terminal.Bar) -> None:
         self._bar, self._task = bar, bar.add_task("training", total=None)
         self._told = ""
 
@@ -298,7 +296,7 @@ class _Bar:
         if step.loss is not None:
             speed = f"{step.speed:.1f} images/s, {step.waited:.0%} waiting" if step.speed else ""
             self._told = f"loss {step.loss:.3f}  rate {step.rate:.1e}  {speed}"
-            if not self._bar.console.is_terminal:
+            if self._bar.disable:
                 self.say(str(step))
         text = f"epoch {step.epoch}  {self._told}"
         self._bar.update(self._task, completed=step.number, total=step.last, description=text)
@@ -306,10 +304,7 @@ class _Bar:
 
 @contextlib.contextmanager
 def _bar(shown: bool) -> Iterator[_Bar]:  # noqa: FBT001
-    console = Console(stderr=True, quiet=not shown)
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console, disable=not console.is_terminal) as bar:
+    with terminal.bar(shown=shown, width=20) as bar:
         yield _Bar(bar)
 
 

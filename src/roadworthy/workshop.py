@@ -18,7 +18,8 @@ from roadworthy.problem import CaseFailed, OutOfMemory, TimedOut, Unavailable
 from roadworthy.record import STANDIN
 from roadworthy.runtimes import Job, devices, failure, om
 
-TELL_S = 60.0  # between two words on a long step
+TELL_S = 60.0  # between two words on a long step, where no line shows it
+WORDS = {"build": "building", "evaluated": "frames", "parity": "graph against torch, frames", "timed": "timing"}
 BUILD_S = 2 * 3600.0  # that an engine for a GPU may take
 SILENCE_S = 900.0  # that a case may take without a sign of life
 
@@ -47,6 +48,8 @@ class Share:
 class Manner:
     """How a run goes about it: on which device, how long a case may be silent, who is told of long steps.
 
+    `line` shows one step while it lasts, under its words, and is told (done, total) at least once a second.
+    `keep_frames` is how many of the worst frames a case keeps as pictures.
     `call` is how work is done: `worker.call`, or `worker.here` in the run's own process.
     """
 
@@ -56,6 +59,8 @@ class Manner:
     progress: Progress | None = None
     call: Callable[..., Any] = worker.call
     share: Share = Share()
+    keep_frames: int = 0
+    line: Callable[[str], contextlib.AbstractContextManager[Progress]] | None = None
 
 
 class Workshop:
@@ -121,17 +126,30 @@ class Workshop:
 
     def _call(self, case: Case, step: Callable[..., Any], arguments: tuple[Any, ...], limit_s: float | None) -> Any:
         log, due = self._logs / f"{case.id}-{step.__name__}.log", TELL_S
+        last = (0, 0)
 
         def alive(seconds: float) -> None:
             nonlocal due
-            if seconds > due:
+            if self._manner.line:
+                show(*last)
+            elif seconds > due:
                 due += TELL_S
                 self._manner.tell(f"{case.id}: {step.__name__}, {seconds / 60:.0f} min so far; {log.parent}")
 
+        def progress(done: int, total: int) -> None:
+            nonlocal last
+            last = (done, total)
+            show(done, total)
+
+        with (self._manner.line or unseen)(f"{case.id}: {WORDS.get(step.__name__, step.__name__)}") as own:
+            show = self._manner.progress or own
+            return self._answer(case, step, arguments, log=log, limit_s=limit_s, progress=progress, alive=alive)
+
+    def _answer(
+        self, case: Case, step: Callable[..., Any], arguments: tuple[Any, ...], *, log: Path, **how: Any
+    ) -> Any:
         try:
-            return self._manner.call(
-                step, *arguments, log=log, limit_s=limit_s, progress=self._manner.progress, alive=alive
-            )
+            return self._manner.call(step, *arguments, log=log, **how)
         except worker.Died as died:
             failed = failure.classify(case.id, died.text, died.status)
             raise type(failed)(f"{failed}; the log is {log}", failed.evidence or _last_words(log)) from None
@@ -143,6 +161,12 @@ class Workshop:
                 raise OutOfMemory(f"{case.id}: does not fit in the host's memory{why}") from None
             told = f"{case.id}: the host's memory ran out, not the device's{why}; the log is {log}"
             raise CaseFailed(told, [repr(error), *_last_words(log)]) from None
+
+
+@contextlib.contextmanager
+def unseen(text: str) -> Iterator[Progress]:  # noqa: ARG001  one signature for all lines
+    """A line of progress that nobody looks at."""
+    yield lambda done, total: None  # noqa: ARG005  what a progress is told
 
 
 def _last_words(log: Path) -> list[str]:

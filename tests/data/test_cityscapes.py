@@ -62,6 +62,15 @@ def test_drawn_data_is_named_after_its_version(tiny_data):
     assert "tiny-v1/5" == cityscapes.check(cityscapes.open_dataset(tiny_data), SHAPE)
 
 
+def test_reading_tells_of_every_frame(tiny_data):
+    """In order, with how many there are."""
+    told = []
+    dataset = cityscapes.open_dataset(tiny_data)
+    cityscapes.check(dataset, (3, 64, 128), progress=lambda done, total: told.append((done, total)))
+
+    assert [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)] == told
+
+
 def test_an_empty_folder_says_what_would_be_right(tmp_path):
     """The layout is told."""
     with pytest.raises(Problem, match=r"no photographs; a Cityscapes folder holds leftImg8bit/val/<city>/"):

@@ -31,7 +31,7 @@ def test_measured_figures_stand_beside_published_ones(tiny_card, chip):
         ["Ascend310", "4", "out of memory", "", "", "published"],
         ["Ascend310P3", "1", "110.00", "", "89.50", "published"],
         ["Ascend310P3", "4", "222.00", "★", "89.50",
-         "measured 2026-10-01 08:00, driver 24.1.rc3, cann 8.0.RC3; published"],
+         "measured 2026-10-01 08:00, driver 24.1.rc3, firmware 7.5.0.1.129, CANN 8.0.RC3; published"],
     ] == rows(speed.figures_table(tiny_card, figures))  # fmt: skip
 
 
@@ -49,13 +49,13 @@ def test_latency_and_temperature_are_shown_where_they_were_measured(tiny_card, c
 
 def test_ratios_are_of_best_batches(tiny_card, chip):
     """Unlike runtimes or clocks get a footnote, a card of several dies a note."""
-    figures, asked = parts(tiny_card, [replace(chip, model="tiny", batch=4, value=222.0)])
+    figures, asked = parts(tiny_card, [replace(chip, model="tiny", batch=4, value=222.0, clock="wall")])
     table = speed.ratios(tiny_card, figures, asked)
 
     assert ["Ascend310P3", "4", "222.00", "Ascend310", "1", "100.00", "2.220²", "≥ 1.2", "✓ passed"] == rows(table)[1]
     assert (
         "¹ Ascend310P3 against T4: there is no throughput of T4 to compare with.",
-        "² Ascend310P3 against Ascend310: measured unlike: device clock of ascend against device clock.",
+        "² Ascend310P3 against Ascend310: measured unlike: wall clock of ascend against device clock.",
         "Ascend310: the unit is the card of 4 dies.",
     ) == table.notes
 

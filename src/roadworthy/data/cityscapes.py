@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,15 +84,26 @@ def is_drawn(data: str) -> bool:
     return data == SAMPLE or _origin(Path(data)) is not None
 
 
-def check(dataset: Dataset, shape: tuple[int, ...], *, exact: bool = False) -> str:
+def check(
+    dataset: Dataset,
+    shape: tuple[int, ...],
+    *,
+    exact: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
     """The data set's digest after every file was read; `shape` is the network's (channels, height, width).
 
+    `progress` is told the frames that were read, and all of them.
     Raises Problem listing all frames that cannot be scored: unreadable or truncated PNG, wrong mode, a label of
     another size than its photograph, a photograph that does not shrink to the network's input (or, where the recipe
     does not resize, is not `exact`ly of its size).
     """
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda frame: _check_frame(frame, shape, exact=exact), dataset.frames))
+        results = []
+        for result in pool.map(lambda frame: _check_frame(frame, shape, exact=exact), dataset.frames):
+            results.append(result)
+            if progress:
+                progress(len(results), len(dataset))
     _raise_all(dataset.root, [problem for problems, _ in results for problem in problems])
     if dataset.origin:  # drawn to the byte: the PNG encoder's version must not give it another name
         return f"{dataset.name}/{len(dataset)}"

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from roadworthy import origin as origins
 from roadworthy.record import Record
 
 LONG = 20  # letters
@@ -88,8 +89,8 @@ def origin(record: Record) -> str:
     """Where a figure comes from: published, or measured when, with driver and CANN, and what it is not."""
     if record.source == "published":
         return "published"
-    facts = [f"{key} {record.environment[key]}" for key in ("driver", "cann") if key in record.environment]
-    return ", ".join([f"measured {day(record.when)}".rstrip(), *facts, *marks(record)])
+    told = [f"measured {day(record.when)}".rstrip(), origins.facts(record.environment), *marks(record)]
+    return ", ".join(filter(None, told))
 
 
 def marks(record: Record, *, short: bool = False) -> list[str]:

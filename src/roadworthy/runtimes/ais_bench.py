@@ -249,15 +249,28 @@ def build(case: Case, job: Job) -> Path:
 
 def plan(case: Case, device: int) -> list[str]:
     """The compilation and both runs as a person types them; a bank of its own keeps tuning apart."""
-    key, made = case.card.key, f"{case.card.key}-bs{case.batch}-{case.soc.name.replace('+', '-')}"
-    typed = Tool(("python3", "-m", "ais_bench"), frozenset({"--model"}))
-    runs = [
-        arguments(typed, case, f"{made}.om", "results", device, "--input", f"{key}-inputs"),
-        arguments(typed, case, f"{made}.om", "speed", device, "--loop", str(LOOP), "--warmup_count", str(WARMUP)),
-    ]
+    return [*building(case), *running(case, device)]
+
+
+def building(case: Case) -> list[str]:
+    """The compilation, or the tuning, as a person types it: the last of these lines leaves the OM."""
+    made = named(case)
     bank = f'{atc.BANK_VARIABLE}="$PWD"/{made}-bank '
-    making = [bank + shlex.join(words) for words in om.plan(case, f"{key}.onnx", made)]
-    return [f"mkdir {made}-bank", *making, *(shlex.join(words) for words in runs)]
+    making = [bank + shlex.join(words) for words in om.plan(case, f"{case.card.key}.onnx", made)]
+    return [f"mkdir {made}-bank", *making]
+
+
+def running(case: Case, device: int) -> tuple[str, str]:
+    """Frames by files and pure inference, as a person types them."""
+    made, typed = named(case), Tool(("python3", "-m", "ais_bench"), frozenset({"--model"}))
+    files = arguments(typed, case, f"{made}.om", "results", device, "--input", f"{case.card.key}-inputs")
+    loop = ("--loop", str(LOOP), "--warmup_count", str(WARMUP))
+    return shlex.join(files), shlex.join(arguments(typed, case, f"{made}.om", "speed", device, *loop))
+
+
+def named(case: Case) -> str:
+    """What a person's OM of the case is called, without its suffix."""
+    return f"{case.card.key}-bs{case.batch}-{case.soc.name.replace('+', '-')}"
 
 
 def open_session(artifact: Path, case: Case, job: Job) -> Session:

@@ -13,6 +13,7 @@ import numpy as np
 
 from roadworthy.classes import CLASSES
 from roadworthy.problem import Problem
+from roadworthy.score import overlap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def running(matrices: NDArray[np.int64]) -> Score:
     order in which the frames were visited; Problem when no pixel of them is labelled.
     """
     _pool(matrices)
-    hit, union = (np.cumsum(counts, axis=0, dtype=np.float32) for counts in _counts(matrices))
+    hit, union = (np.cumsum(counts, axis=0, dtype=np.float32) for counts in overlap.pixels(matrices))
     iou = hit / (_EPSILON + union)
     so_far = iou.mean(axis=1).tolist()
     note = (
@@ -86,7 +87,7 @@ def _pool(matrices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
         raise ValueError(f"matrices have the shape {matrices.shape}; it must be (frames, 19, 20)")
     if not matrices.any():
         raise Problem(f"no pixel of the {len(matrices)} frames has a label of the 19 classes; there is no mIoU")
-    hit, union = _counts(matrices)
+    hit, union = overlap.pixels(matrices)
     return hit.sum(axis=0), union.sum(axis=0)
 
 
@@ -94,9 +95,3 @@ def _absent(union: NDArray[np.int64]) -> str:
     """Why a plain mean of the 19 lies below the pooled figure, where it does."""
     names = [name for name, pixels in zip(CLASSES, union, strict=True) if not pixels]
     return f"{', '.join(names)}: in no frame, counted as 0 here and left out of the pooled figure" if names else ""
-
-
-def _counts(matrices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Intersection and union (frames, 19), in pixels; a void prediction only adds to the union."""
-    hit = np.diagonal(matrices, axis1=1, axis2=2)
-    return hit, matrices.sum(axis=2) + matrices[:, :, :19].sum(axis=1) - hit

@@ -1,0 +1,49 @@
+"""The folder that goes to the model zoo: the written guide and `modelzoo_level.txt`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from roadworthy import manual, tables, zoo
+from roadworthy.card import ModelCard
+from roadworthy.problem import Problem
+from roadworthy.record import Record
+from roadworthy.words import Language
+from roadworthy.zoo import Level
+
+GUIDE, LEVELS = "README.md", "modelzoo_level.txt"
+
+
+def write(card: ModelCard, records: Sequence[Record], out: Path, language: Language) -> tuple[Level, ...]:
+    """Write both files into a new or empty folder, or over those of an earlier delivery of the model; returns the levels.
+
+    Raises Problem for any other folder, and where it cannot be written.
+    """
+    levels = zoo.levels(card, tables.figures(card, records))
+    texts = {LEVELS: zoo.text(levels), GUIDE: manual.text(card, records, language)}
+    try:
+        _check(out, manual.mark(card))
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():  # the guide last: it marks the folder as ours
+            part = out / f"{name}.part"
+            part.write_text(text, encoding="utf-8", newline="\n")
+            os.replace(part, out / name)  # noqa: PTH105  over whatever lies there
+    except OSError as error:
+        raise Problem(f"{out}: the delivery could not be written ({error.strerror})") from error
+    return levels
+
+
+def _check(out: Path, mark: str) -> None:
+    """Raise Problem for a folder that holds what `deliver` did not write."""
+    right = "name a new or empty folder, or that of an earlier delivery of this model"
+    if out.exists() and not out.is_dir():
+        raise Problem(f"{out}: is a file; {right}")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    guide = out / GUIDE
+    if not guide.is_file():
+        raise Problem(f"{out}: holds {min(path.name for path in out.iterdir())} and no {GUIDE} of deliver; {right}")
+    if not guide.read_text(encoding="utf-8", errors="replace").startswith(mark):
+        raise Problem(f"{guide}: was not written by deliver for this model; {right}")
