@@ -90,7 +90,7 @@ def test_regression_compares_with_the_record_before(tiny_card):
     both = next(one for one in judged.verdicts(tiny_card, [second, first]) if one.verdict.gate == "regression")
 
     assert "unjudged" == alone.verdict.outcome
-    assert "no older record of tiny on Ascend310P3 at batch 1" in alone.verdict.because
+    assert "no older record of tiny on Ascend310P3 at this batch size" in alone.verdict.because
     assert "failed" == both.verdict.outcome
     assert both.verdict.because.startswith("the older record of 2026-01-01 at batch 1")
 
@@ -117,6 +117,16 @@ def test_drawn_frames_are_judged_beside_the_promise(tiny_card):
     assert ("passed", ("sample",), False) == (drawn.verdict.outcome, drawn.sources, drawn.untrained)
     assert "sample target" in drawn.verdict.because
     assert "passed" == outcomes(found)["tiny-bs1-Ascend310P3", "accuracy"]
+
+
+def test_the_network_in_torch_does_not_hide_its_graph(tiny_card):
+    """On the cpu each runtime is judged by itself, by what was measured with it before."""
+    rows = [DRAWN, replace(DRAWN, value=0.2, when="2026-01-01"), replace(DRAWN, runtime="eager", when="2026-02-01")]
+    found = [o for o in judged.verdicts(tiny_card, rows) if o.soc == "cpu" and o.verdict.gate == "regression"]
+
+    assert [(("eager",), "unjudged"), (("onnxruntime",), "passed")] == sorted(
+        (o.runtimes, o.verdict.outcome) for o in found
+    )
 
 
 def test_untrained_weights_are_marked(tiny_card):

@@ -18,7 +18,7 @@ from roadworthy.record import STANDIN, Record
 from roadworthy.soc import Soc
 
 PROMISE = "promise"  # cells of figures that count for the card's promise: its guide's, and what was measured instead
-Cell = tuple[str, str, int | None]  # kind (PROMISE, or the source of records that do not count), chip, batch size
+Cell = tuple[str, str, str, int | None]  # PROMISE, or source and runtime of records that do not count; chip, batch size
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Judged:
     sources: tuple[str, ...] = ()
     when: str | None = None  # of the newest record
     untrained: bool = False
+    runtimes: tuple[str, ...] = ()  # of what was measured
 
 
 def verdicts(card: ModelCard, records: Iterable[Record], rule: Profile | None = None) -> list[Judged]:
@@ -40,7 +41,7 @@ def verdicts(card: ModelCard, records: Iterable[Record], rule: Profile | None = 
 
     Records on the cpu, on drawn frames, with weights that nobody trained, and unstable ones are judged beside these, as
     a run judges them. Those of stand-ins say nothing of a chip and are left out, as are those of unknown chips.
-    Regression compares with the newest older record at the same batch size.
+    Regression compares with the newest older record at the same batch size. On the cpu every runtime is judged by itself.
     """
     own = [r for r in records if r.model == card.key and r.runtime != STANDIN and r.soc in chips.socs()]
     rows = [r for r in own if r.run is None]
@@ -54,9 +55,9 @@ def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) ->
     for r in rows:
         if r.metric == "miou":
             older[r.soc].append(r)
-    compared = {(soc, batch) for (_, soc, batch), cell in cells.items() if _of(cell, "agreement.batch")}
+    compared = {(soc, batch) for (_, _, soc, batch), cell in cells.items() if _of(cell, "agreement.batch")}
     found = []
-    for (kind, soc, batch), cell in cells.items():
+    for (kind, _, soc, batch), cell in cells.items():
         gaps = (soc, batch) not in compared
         found += _of_cell(card, chips.find(soc), batch, cell, older[soc], promised=kind == PROMISE, gaps=gaps)
     return [*found, *_parity(card, cells), *_ratios(card, [*figures, *_aside(cells)], rule)]
@@ -69,19 +70,19 @@ def _cells(figures: Sequence[Record], rows: Sequence[Record]) -> dict[Cell, list
     for r in sorted(rows, key=lambda r: r.when or ""):
         key = (r.source, r.soc, r.batch, r.metric)
         if r.source != "published" and (key not in counted or (r.when or "") > (counted[key].when or "")):
-            newest[key] = r
+            newest[(r.runtime, *key)] = r
     cells: dict[Cell, list[Record]] = defaultdict(list)
     for r in figures:
         if not chips.find(r.soc).unnamed:
-            cells[PROMISE, r.soc, r.batch].append(r)
+            cells[PROMISE, "", r.soc, r.batch].append(r)
     for r in newest.values():
-        cells[r.source, r.soc, r.batch].append(r)
+        cells[r.source, r.runtime or "", r.soc, r.batch].append(r)
     return cells
 
 
 def _aside(cells: Mapping[Cell, Sequence[Record]]) -> list[Record]:
     """Throughput with weights that nobody trained, which a ratio names where there is no other."""
-    return [r for (kind, _, _), cell in cells.items() if kind == "sample" for r in _of(cell, "throughput")]
+    return [r for (kind, _, _, _), cell in cells.items() if kind == "sample" for r in _of(cell, "throughput")]
 
 
 def _of_cell(  # noqa: PLR0913  what a cell is judged by
@@ -118,7 +119,7 @@ def _regression(own: Record, older: Iterable[Record]) -> Verdict:
     before = [r for r in older if r.batch == own.batch and (r.when or "") < (own.when or "")]
     verdict = gates.regression([own], before)
     if verdict.outcome == "unjudged" and not own.untrained and own.value is not None:
-        told = f"no older record of {own.model} on {own.soc} at batch {own.batch} with {own.data} and {own.runtime}"
+        told = f"no older record of {own.model} on {own.soc} at this batch size with {own.data} and {own.runtime}"
         return replace(verdict, because=told)
     return replace(verdict, because=verdict.because.replace("the committed record of", "the older record of"))
 
@@ -127,7 +128,7 @@ def _parity(card: ModelCard, cells: Mapping[Cell, Sequence[Record]]) -> list[Jud
     """Graph against torch for every chip that ran."""
     graphs: dict[str, list[Record]] = defaultdict(list)
     ran: dict[str, Record] = {}
-    for (_, soc, _), cell in cells.items():
+    for (_, _, soc, _), cell in cells.items():
         graphs[soc] += _of(cell, "agreement.exported", "agreement.operated", "agreement.kept")
         ran.update((r.soc, r) for r in _of(cell, "miou") if r.source != "published")
     found = []
@@ -189,4 +190,5 @@ def _judged(  # noqa: PLR0913, PLR0917  a judgement's fields
 ) -> Judged:
     sources = tuple(sorted({r.source for r in behind}))
     when = max((r.when for r in behind if r.when), default=None)
-    return Judged(card.key, soc, cell, batch, verdict, sources, when, any(r.untrained for r in behind))
+    runtimes = tuple(sorted({r.runtime for r in behind if r.runtime and r.source != "published"}))
+    return Judged(card.key, soc, cell, batch, verdict, sources, when, any(r.untrained for r in behind), runtimes)

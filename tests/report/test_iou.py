@@ -48,7 +48,7 @@ def test_the_reference_of_a_chip_is_the_newest_in_torch(table, chip):
     values = [cell.value for cell in own.rows[0]]
 
     assert any(
-        "The reference is cpu, 2026-10-01 08:00, cityscapes-1a2b3c4d/500, batch 1, eager." in n for n in own.notes
+        "The reference is cpu, eager, 2026-10-01 08:00, cityscapes-1a2b3c4d/500, batch 1." in n for n in own.notes
     )
     assert own.notes[0].startswith("▼ Fell by more than 5% of the reference: road, sidewalk,")
     assert ("road", "▼") == (row[0], row[4][0])
@@ -102,7 +102,16 @@ def test_without_a_reference_in_torch_it_is_the_cell_before(table, chip):
     older = replace(chip, when="2026-01-01T00:00:00+00:00")
     (own,) = table((older, 0, 0.1), (chip, 0, 0.2))
 
-    assert any("The reference is Ascend310P3, 2026-01-01 00:00" in note for note in own.notes)
+    assert any("The reference is Ascend310P3, ascend, 2026-01-01 00:00" in note for note in own.notes)
+
+
+def test_a_graph_on_the_cpu_is_compared_with_torch(table, chip):
+    """Although the network in torch was run later."""
+    graph, torch = (replace(chip, soc="cpu", runtime=runtime) for runtime in ("onnxruntime", "eager"))
+    (own,) = table((graph, 0, 0.2), (replace(torch, when="2026-12-01T00:00:00+00:00"), 1, 0.1))
+
+    assert own.caption.startswith("IoU of each class on cpu, onnxruntime, 2026-10-01")
+    assert any("The reference is cpu, eager, 2026-12-01" in note for note in own.notes)
 
 
 def test_other_weights_of_the_reference_are_told(models, chip, scored, folder, tmp_path):

@@ -21,9 +21,10 @@ HEADS = heads("class", "#IoU %", "#reference %", "#difference", "#relative")
 
 
 def tables(card: ModelCard, archive: Archive) -> list[Table]:
-    """A table for every chip whose newest mIoU kept its matrices, or a sentence why it cannot be shown."""
+    """A table for every chip of its newest mIoU that kept matrices, of a graph if there is one, or why there is none."""
     rows = [r for r in archive.records if (r.model, r.metric) == (card.key, "miou") and r.value is not None]
-    newest = {r.soc: r for r in rows if r.samples}
+    kept = [r for r in rows if r.samples]
+    newest = {r.soc: r for r in kept} | {r.soc: r for r in kept if r.runtime != TORCH}  # the graph before the network
     return [_table(card, own, rows, archive) for own in newest.values()]
 
 
@@ -68,7 +69,7 @@ def _table(card: ModelCard, own: Record, rows: Sequence[Record], archive: Archiv
             "There is no reference: no other record of these frames in torch, on the cpu, or of this cell before."
         )
     else:
-        notes.append(f"The reference is {_told(other)}, batch {other.batch}, {other.runtime}.")
+        notes.append(f"The reference is {_told(other)}, batch {other.batch}.")
         if other.weights != own.weights:
             notes.append(f"The weights differ: {own.weights} against {other.weights}.")
         try:
@@ -106,5 +107,5 @@ def _iou(record: Record, archive: Archive) -> list[float | None]:
 
 
 def _told(record: Record) -> str:
-    told = [record.soc, day(record.when), *marks(record)]
+    told = [record.soc, record.runtime or "", day(record.when), *marks(record)]
     return ", ".join(told if record.source == "sample" else [*told, str(record.data)])

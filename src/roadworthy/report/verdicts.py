@@ -25,7 +25,9 @@ def table(found: Sequence[Judged]) -> Table:
         what = judged.cell if judged.batch is None else ""
         v = judged.verdict
         told = (v.gate, v.outcome, v.observed, v.required, v.because)
-        rows.setdefault((judged.model, judged.soc, what, told, judged.sources, judged.untrained), []).append(judged)
+        rows.setdefault(
+            (judged.model, judged.soc, what, told, judged.sources, judged.untrained, judged.runtimes), []
+        ).append(judged)
     order = list(chips.socs())
     models = list(dict.fromkeys(judged.model for judged in found))
     ordered = sorted(
@@ -45,7 +47,7 @@ def _row(same: Sequence[Judged]) -> tuple[Cell, ...]:
     first, verdict = same[0], same[0].verdict
     batches = sorted({judged.batch for judged in same if judged.batch is not None})
     told = ", ".join(map(str, batches))
-    origin = [*first.sources, *(["untrained weights"] if first.untrained else []), *_when(same)]
+    origin = [*first.sources, *(["untrained weights"] if first.untrained else []), *first.runtimes, *_when(same)]
     return (
         outcome(verdict.outcome), Cell(first.model), Cell(first.soc), Cell(told, batches[0] if batches else 0),
         Cell(verdict.gate), Cell(verdict.observed), Cell(verdict.required), Cell(verdict.because),
