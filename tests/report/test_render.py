@@ -225,3 +225,12 @@ def test_a_line_cut_short_is_told_on_stderr(folder, chip, tmp_path, capsys):
 def test_half_a_character_is_shown_as_its_escape(page, folder, chip):
     """UTF-8 has no such thing, JSON does."""
     assert "lost \\ud800 lost" in page(folder(replace(chip, value=None, outcome="crash", detail="lost \ud800 lost")))
+
+
+def test_what_a_chart_leaves_out_is_said_beside_it(page, folder, chip):
+    """Not in the folded table of its numbers, and once."""
+    text = page(folder(*(replace(chip, batch=b, when=f"2026-10-0{d}") for b in range(1, 10) for d in (1, 2))))
+    place = text.index("8 of 9 lines are drawn")
+
+    assert text.rindex("<details", 0, place) < text.rindex("</details>", 0, place)
+    assert 1 == text.count("8 of 9 lines are drawn")

@@ -33,7 +33,9 @@ def html(page: Page) -> str:
         digest=digest,
         drawn=Markup,  # of charts, which escape their words
     )
-    return text.lstrip().encode(errors="backslashreplace").decode()  # half a character, which UTF-8 has not, as its escape
+    return (
+        text.lstrip().encode(errors="backslashreplace").decode()
+    )  # half a character, which UTF-8 has not, as its escape
 
 
 def check(out: Path) -> None:
