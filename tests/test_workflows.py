@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,12 @@ def options(command: str) -> dict[str, str]:
     return dict(itertools.pairwise(words))
 
 
+def report() -> str:
+    """The page that is made of the records."""
+    (command,) = [line for line in STEPS if " report " in line]
+    return options(command)["report"]
+
+
 def test_the_workflow_is_one_that_github_reads():
     """Every step runs something or uses an action of a version; it starts on a push, and is ended some day."""
     found, job = yaml.safe_load(GITHUB), workflow()
@@ -55,7 +62,7 @@ def test_the_workflow_is_one_that_github_reads():
 def test_both_workflows_take_the_same_steps():
     """Line for line."""
     assert STEPS == commands(re.findall(r"sh '''(.*?)'''", JENKINS, re.DOTALL))
-    assert 4 == len(STEPS)
+    assert 5 == len(STEPS)
 
 
 def test_the_shell_reads_the_steps():
@@ -89,16 +96,26 @@ def test_the_suite_takes_the_flags(command, tmp_path):
     assert "icnet" not in done.stdout
 
 
-def test_what_the_suite_writes_is_kept_and_cleared_first():
-    """JUnit's XML and the records, also of a run that failed; none of an older build."""
+def test_the_report_is_of_what_the_suite_writes(tmp_path):
+    """The command makes a page of the records that the suite left."""
+    given = options(next(line for line in STEPS if " pytest " in line))
+    (command,) = [line for line in STEPS if " report " in line]
+    shutil.copytree(ROOT / "reports" / "records", tmp_path / given["--out"])
+    subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=tmp_path, check=True)
+
+    assert (tmp_path / report()).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_what_is_written_is_kept_and_cleared_first():
+    """JUnit's XML, the records and their report, also of a run that failed; none of an older build."""
     given = options(next(line for line in STEPS if " pytest " in line))
     uploads = [step for step in workflow()["steps"] if "upload-artifact" in step.get("uses", "")]
-    written = {given["--out"], given["--junitxml"]}
+    written = {given["--out"], given["--junitxml"], report()}
 
     assert written == {step["with"]["path"] for step in uploads}
     assert {"${{ !cancelled() }}"} == {step["if"] for step in uploads}
     assert f"junit testResults: '{given['--junitxml']}'" in JENKINS
-    assert f"archiveArtifacts artifacts: '{given['--out']}/**'" in JENKINS
+    assert f"archiveArtifacts artifacts: '{given['--out']}/**, {report()}'" in JENKINS
     assert written == set(STEPS[0].removeprefix("rm -rf ").split())
 
 

@@ -34,6 +34,7 @@ class Judged:
     when: str | None = None  # of the newest record
     untrained: bool = False
     runtimes: tuple[str, ...] = ()  # of what was measured
+    devices: int | None = None  # of training
 
 
 def verdicts(card: ModelCard, records: Iterable[Record], rule: Profile | None = None) -> list[Judged]:
@@ -176,7 +177,7 @@ def _of_training(case: TrainCase, known: Sequence[Record]) -> list[Judged]:
         found.append((case.id, trained.scaling(case, known)))
     behind = list(trained.figures(case, known).values())
     return [
-        replace(_judged(case.card, case.soc.name, name, verdict, behind, None), untrained=False)
+        replace(_judged(case.card, case.soc.name, name, verdict, behind, None), untrained=False, devices=case.devices)
         for name, verdict in found
     ]
 

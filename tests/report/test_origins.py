@@ -25,6 +25,16 @@ def test_a_column_for_every_chip_of_its_newest_run(chip):
     assert "om" not in found
 
 
+def test_throughput_has_the_data_of_the_same_weights(chip):
+    """It is of no data itself, and may be what was measured last."""
+    scored = replace(chip, metric="miou", value=0.7, clock=None, data="val-1a2b/500")
+    speed = replace(scored, metric="throughput", value=1.0, data=None, when="2026-11-01T00:00:00+00:00")
+    table = origins.environments([scored, speed])
+
+    assert ["val-1a2b/500"] == [row[1].text for row in table.rows if row[0].text == "data"]
+    assert [""] == [row[1].text for row in origins.environments([speed]).rows if row[0].text == "data"]
+
+
 def test_nothing_measured_has_no_environment(models):
     """Guides do not tell theirs."""
     assert origins.environments(models["erfnet"].published()) is None

@@ -58,7 +58,8 @@ def environments(records: Sequence[Record]) -> Table | None:
     if not newest:
         return None
     runs = [newest[soc] for soc in chips.socs() if soc in newest]
-    told = [_told(r) for r in runs]
+    scored = {(r.soc, r.model, r.weights): r.data for r in records if r.data}  # throughput is of no data
+    told = [_told(r, r.data or scored.get((r.soc, r.model, r.weights))) for r in runs]
     keys = dict.fromkeys([*(key for run in told for key in run)])
     rows = [(Cell(key), *(Cell(run.get(key, "")) for run in told)) for key in keys if key not in COMMANDS]
     caption = "What the newest run of every chip depended on"
@@ -119,13 +120,13 @@ def _of_training(record: Record) -> Command:
     return Command(f"Training {record.run}, {day(record.when)}", (shlex.join(words),))
 
 
-def _told(record: Record) -> dict[str, str]:
+def _told(record: Record, data: str | None) -> dict[str, str]:
     known = {key: str(text) for key, text in record.environment.items()}
     ordered = {key: known[key] for key in FIRST if key in known}
     run = {
         "newest run": f"{record.model}, {day(record.when)}",
         "runtime": ", ".join(filter(None, [record.runtime, record.provider])),
-        "data": record.data or "",
+        "data": data or "",
         "weights": record.weights or "",
     }
     return {**run, **ordered, **known}

@@ -49,10 +49,15 @@ def _row(same: Sequence[Judged]) -> tuple[Cell, ...]:
     told = ", ".join(map(str, batches))
     origin = [*first.sources, *(["untrained weights"] if first.untrained else []), *first.runtimes, *_when(same)]
     return (
-        outcome(verdict.outcome), Cell(first.model), Cell(first.soc), Cell(told, batches[0] if batches else 0),
+        outcome(verdict.outcome), Cell(first.model), Cell(_chip(first)), Cell(told, batches[0] if batches else 0),
         Cell(verdict.gate), Cell(verdict.observed), Cell(verdict.required), Cell(verdict.because),
         Cell(", ".join("drawn frames" if word == "sample" else word for word in origin)),
     )  # fmt: skip
+
+
+def _chip(judged: Judged) -> str:
+    """As guides call those that train together: NPU-8p."""
+    return f"{judged.soc}-{judged.devices}p" if judged.devices else judged.soc
 
 
 def _when(same: Sequence[Judged]) -> list[str]:
