@@ -56,6 +56,16 @@ def test_rows_of_batches_end_with_each_chips_own_best(tiny_card):
     ] == found
 
 
+def test_a_ratio_that_is_not_there_has_nothing_behind_it(tiny_card):
+    """A blank stands for no figure, so that no note says where it was measured; words for lost memory are of what was lost."""
+    pair = f"{P3} / {OLD}"
+    columns = (Column("ratio", "ratio", pair, blank="/"), Column("ratio", "ratio", pair, oom="too big"))
+    sheet = Sheet(tiny_card, Layout("t", "batches", columns), KNOWN)
+
+    assert [["2.0", "2.0"], ["/", "too big"], ["/", ""], ["/", "too big"]] == sheet.texts()
+    assert [[2, 2], [0, 1], [0, 0], [0, 1]] == [[len(cell) for cell in row] for row in sheet.behind()]
+
+
 def test_the_crops_of_a_training_run_are_no_batch_size(tiny_card):
     """A chip without throughput stands at the size that it has a mIoU of, whatever was trained on it before."""
     row = Layout("t", "chips", (BATCH, Column("mIoU", "miou", as_="{:g}")), chips={"T4": "T4"})

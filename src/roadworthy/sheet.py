@@ -90,9 +90,11 @@ class Sheet:
         if column.show not in METRICS:
             return []
         found = [self.record(row, METRICS[column.show], soc) for soc in column.chips or [row.chip]]
-        if None in found and (lost := self._lost(row, column)) is not None and column.oom:
-            return [lost]
-        return [r for r in found if r is not None]
+        known = [r for r in found if r is not None]
+        if len(known) == len(found) and (column.show != "ratio" or all(r.value for r in known)):
+            return known
+        lost = self._lost(row, column) if column.oom else None
+        return [] if lost is None else [lost]
 
     def record(self, row: Row, metric: str, soc: str) -> Record | None:
         """A chip's record at the row's batch size."""
