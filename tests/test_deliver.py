@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from roadworthy import card as cards
@@ -104,3 +106,24 @@ def test_a_folder_that_cannot_be_made_is_told(write, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Problem, match=r"out: the delivery could not be written \(Not a directory\)"):
         write("file/out")
+
+
+def test_a_delivery_that_broke_off_can_be_made_again(write, tmp_path, monkeypatch):
+    """A full disk, or Ctrl-C: no half of a file is left, and the folder is taken the next time."""
+    written = Path.write_text
+
+    def full(path: Path, text: str, **how: str) -> int:
+        if path.name.startswith("README.md"):
+            written(path, text[:9], **how)
+            raise KeyboardInterrupt
+        return written(path, text, **how)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    monkeypatch.undo()
+    left = contents(tmp_path / "out")
+    write()
+
+    assert {} == left
+    assert {"README.md", "modelzoo_level.txt"} == set(contents(tmp_path / "out"))

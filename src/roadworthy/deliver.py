@@ -22,14 +22,19 @@ def write(card: ModelCard, records: Sequence[Record], out: Path, language: Langu
     Raises Problem for any other folder, and where it cannot be written.
     """
     levels = zoo.levels(card, tables.figures(card, records))
-    texts = {LEVELS: zoo.text(levels), GUIDE: manual.text(card, records, language)}
+    texts = {GUIDE: manual.text(card, records, language), LEVELS: zoo.text(levels)}
     try:
         _check(out, manual.mark(card))
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():  # the guide last: it marks the folder as ours
-            part = out / f"{name}.part"
-            part.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(part, out / name)  # noqa: PTH105  over whatever lies there
+        parts = {out / name: out / f"{name}.part" for name in texts}
+        try:
+            for part, text in zip(parts.values(), texts.values(), strict=True):
+                part.write_text(text, encoding="utf-8", newline="\n")
+            for path, part in parts.items():  # the guide first: it marks the folder as ours
+                os.replace(part, path)  # noqa: PTH105  over whatever lies there
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise Problem(f"{out}: the delivery could not be written ({error.strerror})") from error
     return levels
