@@ -55,7 +55,7 @@ def follow(lines: list[str], folder: Path, variables: dict[str, Path], dry: re.P
     env = {key: value for key, value in os.environ.items() if not key.startswith(("STANDIN_", "ASCEND_", "PYTEST"))}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     env |= {"STANDIN_LATENCY_MS": "1", "TMPDIR": str(folder)}
-    script = "\n".join(["set -e", "umask 027", *typed])
+    script = "\n".join(["set -e", "umask 002", *typed])  # as many a distribution has it
     done = subprocess.run(
         ["bash", "-c", script],  # noqa: S607
         cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
