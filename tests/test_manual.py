@@ -119,6 +119,28 @@ def test_commands_are_of_the_best_batch(tiny_card):
     assert "--input_shape=image:1,3,64,128 " in manual.text(bare, [], "en")
 
 
+@pytest.mark.parametrize(("language", "best"), [("zh", "最优 batch。"), ("en", "the best one of the figures below")])
+def test_a_batch_is_called_best_only_by_figures(tiny_card, language, best):
+    """Where nobody took a throughput of the delivered chip, the card's first batch is no best one."""
+    bare = replace(tiny_card, published_=replace(tiny_card.published_, throughput={}))
+
+    assert best in manual.text(tiny_card, [], language)
+    assert best not in manual.text(bare, [], language)
+
+
+@pytest.mark.parametrize(
+    ("language", "claim"),
+    [("zh", "以上是取得下文数据时的版本"), ("en", "the versions that the figures below were taken with")],
+)
+def test_no_version_is_claimed_of_figures_that_were_taken_with_another(tiny_card, language, claim):
+    """The guide's figures and the newest of the delivered chip are not all: the notes say it of each."""
+    other = replace(MEASURED, soc="Ascend310", batch=1, environment={"cann": "8.9"})
+    guide = manual.text(tiny_card, [MEASURED, other], language)
+
+    assert "CANN 8.9" in guide.replace("\n", " ")
+    assert claim not in guide
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_what_comes_from_records_starts_no_markup(tiny_card, language):
     """Neither HTML nor a link nor the end of a cell."""
@@ -143,6 +165,7 @@ def test_an_address_is_a_link_only_where_it_is_one():
     assert "<https://example.org/a>" == manual.link("https://example.org/a")
     assert "`javascript:x`" == manual.link("javascript:x")
     assert "`https://e> <script>`" == manual.link("https://e> <script>")
+    assert "<https://e/a%7Cb>" == manual.link("https://e/a|b")
 
 
 def test_out_of_memory_of_the_delivered_chip_is_a_known_thing(tiny_card):

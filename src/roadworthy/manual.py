@@ -63,8 +63,8 @@ def code(value: object) -> str:
 
 
 def link(value: str) -> str:
-    """An address that can be followed, else its text."""
-    return f"<{value}>" if re.fullmatch(r"https?://[^\s<>]+", value) else code(value)
+    """An address that can be followed, also in a cell, else its text."""
+    return f"<{value.replace('|', '%7C')}>" if re.fullmatch(r"https?://[^\s<>]+", value) else code(value)
 
 
 def _of_card(card: ModelCard, language: Language) -> dict[str, Any]:
@@ -131,6 +131,7 @@ def _commands(card: ModelCard, known: Sequence[Record]) -> dict[str, Any]:
         "variables": [f"{name}={shlex.quote(' '.join(f'/path/to/{path}'.split()))}" for name, path in paths.items()],
         "building": ais_bench.building(case),
         "batch": case.batch,
+        "best": best is not None and card.export.batches != (1,),
         "om": f"{ais_bench.named(case)}.om",
         "training": _training(card),
         "more": " --models MODELS" if _foreign(card) else "",
