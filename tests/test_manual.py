@@ -199,6 +199,16 @@ def test_a_recipe_of_many_devices_is_trained_under_torchrun(tiny_card):
     assert "## Training" not in manual.text(replace(tiny_card, train=None), [], "en")
 
 
+def test_every_recipe_is_trained_into_a_folder_of_its_own(tiny_card):
+    """A second run in the folder of the first is refused; a card's only recipe has the default, and the words name both."""
+    many, one = manual.text(tiny_card, [], "zh"), manual.text(MODELS["erfnet"], [], "zh")
+
+    assert ["trained/tiny-1p", "trained/tiny-4p"] == re.findall(r"--recipe \dp --out (\S+) ", many)
+    assert "权重、日志与曲线在 `trained/tiny-1p`、`trained/tiny-4p` 中" in many
+    assert "--recipe 1p\n" in one
+    assert "权重、日志与曲线在 `trained/erfnet` 中" in one
+
+
 def test_a_card_of_ones_own_is_named_by_its_folder(tiny_card):
     """In every line of ours that takes a card; those that come with roadworthy need no folder."""
     own, known = manual.text(tiny_card, [], "zh"), manual.text(MODELS["icnet"], [], "zh")

@@ -139,14 +139,16 @@ def _commands(card: ModelCard, known: Sequence[Record]) -> dict[str, Any]:
 
 
 def _training(card: ModelCard) -> list[dict[str, Any]]:
-    """Each recipe with the line that trains by it."""
+    """Each recipe with its folder and the line that trains by it: no two runs are in one folder."""
     if card.train is None:
         return []
-    rows = []
+    rows, one = [], len(card.train.recipe) == 1
     for name, recipe in card.train.recipe.items():
         start = ["torchrun", "--nproc-per-node", str(recipe.devices), "-m", "roadworthy.train"]
         words = [*(start if recipe.devices > 1 else ["roadworthy", "train"]), card.key, "--data", DATA]
-        rows.append({"recipe": recipe, "line": _typed(card, shlex.join([*words, "--recipe", name]))})
+        folder = f"trained/{card.key}" if one else f"trained/{card.key}-{name}"
+        words += ["--recipe", name, *([] if one else ["--out", folder])]
+        rows.append({"recipe": recipe, "folder": folder, "line": _typed(card, shlex.join(words))})
     return rows
 
 
