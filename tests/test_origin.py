@@ -31,6 +31,16 @@ def test_what_is_not_known_of_an_ascend_chip_is_said():
     assert "measured on 2026-11-21" == origin.origin(replace(EAGER, environment={}, runtime=None), {})
 
 
+def test_a_throughput_of_one_die_is_called_so():
+    """It was measured on one die and multiplied; the mIoU of the same session was not."""
+    card = replace(FIGURE, soc="Ascend310", environment={"cann": "8.0", "dies": "1 measured of 4 on a card; ..."})
+
+    assert "measured on 2026-11-21, by ascend, on one die times 4, CANN 8.0" == origin.origin(card, {})
+    assert "2026-11-21实测，运行时ascend，单颗芯片实测值乘以4，CANN 8.0" == origin.origin(card, {}, "zh")
+    assert "one die" not in origin.origin(replace(card, metric="miou"), {})
+    assert "one die" not in origin.origin(replace(card, environment={}), {})
+
+
 def test_a_published_figure_tells_what_its_guide_states():
     """Nothing more where the guide states nothing."""
     published = replace(FIGURE, source="published", when=None, environment={})

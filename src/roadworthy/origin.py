@@ -12,13 +12,15 @@ STATED = ("driver", "firmware", "cann")  # what a figure of a chip depends on fi
 
 
 def origin(record: Record, stated: Mapping[str, str], language: Language = "en") -> str:
-    """In words: published, with what the guide has `stated` of its chips, or measured: when, by which runtime, driver, CANN."""
+    """In words: published, with what the guide has `stated` of its chips, or measured: when, by which runtime, driver, CANN; and if it is one die's."""
     if record.source == "published":
         known = facts(stated, language)
         return word("published with", language, facts=known) if known else word("published", language)
     told = [word("measured", language, when=(record.when or "?")[: len("2026-11-21")])]
     if record.runtime:
         told.append(word("runtime", language, runtime=record.runtime))
+    if record.metric == "throughput" and "dies" in record.environment:
+        told.append(word("dies", language, dies=find(record.soc).dies))
     if known := facts(record.environment, language):
         told.append(known)
     elif find(record.soc).vendor == "huawei":

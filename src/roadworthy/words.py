@@ -43,6 +43,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "cann": ("CANN {version}", "CANN {version}"),
         "unknown driver": ("driver and CANN not known", "驱动与CANN版本未知"),
         "runtime": ("by {runtime}", "运行时{runtime}"),
+        "dies": ("on one die times {dies}", "单颗芯片实测值乘以{dies}"),
         "comma": (", ", "，"),
         "full stop": (".", "。"),
         "device": ("device clock", "设备计时"),
