@@ -100,6 +100,11 @@ def test_the_erfnet_card_holds_the_guides_figures():
         ),
         ('name  = "image"', 'name  = "image"\nfile = "{stem"', "file is '{stem'; it must name a frame's file"),
         ("[89.5, 89.5]", '[89.5, "oom"]', 'miou holds "oom"; what did not fit stands in published.throughput'),
+        (
+            "[published.miou]",
+            '[published.environment]\nCANN = "5.1"\n\n[published.miou]',
+            "environment names 'CANN'; it must be one of driver, firmware, cann, python, torch",
+        ),
         ("[sample]", "[sample]\nsize = [8]", "size is [8]; it must be [height, width]"),
         ("[published.miou]", TWO_TABLES + "[published.miou]", "table has two of one name: t, t"),
         ('name  = "image"', 'name  = "my image"', "name is 'my image'; it must be of letters, digits and _ . / -"),

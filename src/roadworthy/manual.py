@@ -17,11 +17,11 @@ from roadworthy import soc as chips
 from roadworthy.card import ModelCard, builtin_models
 from roadworthy.case import Case
 from roadworthy.problem import Problem
+from roadworthy.published import ENVIRONMENT
 from roadworthy.record import Record
 from roadworthy.runtimes import ais_bench
 from roadworthy.words import Language
 
-ENVIRONMENT = ("driver", "firmware", "cann", "python", "torch")  # as records call them
 FOLDER = Path(__file__).with_name("manuals")
 DATA, WEIGHTS, CLONE, MODELS = "$DATA", "$WEIGHTS", "$ROADWORTHY", "$MODELS"  # what a reader sets once
 MARKUP = re.compile(r"[\\`*_\[\]|<~&]")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from roadworthy.record import Record
 
 Figure = float | Literal["oom", "blank"]  # out of memory; a cell that the guide leaves empty
+ENVIRONMENT = ("driver", "firmware", "cann", "python", "torch")  # as records call them
 RESULT = "result"  # the group of training runs that are promised and judged; others are a search for settings
 
 
@@ -61,6 +62,8 @@ class Published:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if unknown := self.environment.keys() - set(ENVIRONMENT):
+            raise ValueError(f"environment names {min(unknown)!r}; it must be one of {', '.join(ENVIRONMENT)}")
         for key, table in (("miou", self.miou), ("throughput", self.throughput)):
             batches = table.get("batch", ())
             if not all(isinstance(batch, float) and batch >= 1 and batch % 1 == 0 for batch in batches):
