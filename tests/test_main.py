@@ -199,7 +199,7 @@ def test_doctor_says_what_is_missing(run):
         (["evaluate", "tiny", "--soc", "Ascend310P3"], 4, "Ascend310P3 cannot run here: "),
         (["evaluate", "tiny", "--data", "nowhere"], 2, "nowhere: no photographs"),
         (["evaluate", "tiny", "--weights", "none.pth"], 2, "none.pth: there is no such file"),
-        (["preprocess", "tiny", "none.png", "out.bin"], 2, "none.png: cannot be read"),
+        (["preprocess", "tiny", "none.png", "out.bin"], 2, "none.png: there is no such photograph"),
         (["score", "tiny", ".", "--data", "nowhere"], 2, "nowhere: no photographs"),
         (
             ["evaluate", "tiny", "--convention", "mean"],
@@ -261,3 +261,20 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)  # noqa: S607
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--keep-frames", -1), "--keep-frames -1: it must be 0"),
+        (("--time-limit", 0), "--time-limit 0: a case may be silent"),
+        (("--convention", "none"), "none"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would_refuse(run, tiny_data, words, told):
+    """Before it shows anything."""
+    status, out, err = run("evaluate", "tiny", "--data", tiny_data, "--dry-run", *words)
+
+    assert 2 == status
+    assert told in err
+    assert "" == out

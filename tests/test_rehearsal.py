@@ -81,6 +81,10 @@ def test_evaluate_shows_the_plan_of_its_case(tiny_card, tiny_data):
         (lambda card, _: rehearsal.preprocess(card, Path("none.png"), Path("o.bin")), "none.png: there is no such"),
         (lambda card, _: rehearsal.preprocess(card, Path(__file__), Path()), r"\.: is a folder"),
         (
+            lambda card, data: rehearsal.preprocess(card, Path(data), Path(__file__)),
+            r"\.py: is a file; the inputs of a data set",
+        ),
+        (
             lambda card, data: rehearsal.evaluate(Case(card, find("cpu"), 1), data, Path("none.pth"), None),
             "none.pth: there is no",
         ),

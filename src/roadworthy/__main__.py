@@ -117,14 +117,20 @@ def score(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest; under torchrun -m roadworthy, every process takes a share of the frames."""
-    if options.dry_run:
-        from roadworthy import rehearsal  # noqa: PLC0415
+    with training.one_voice():
+        if options.time_limit <= 0:
+            raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
+        if options.keep_frames < 0:
+            raise Problem(f"--keep-frames {options.keep_frames}: it must be 0 (none is kept) or more")
+        if options.dry_run:
+            from roadworthy import pipeline, rehearsal  # noqa: PLC0415
 
-        case = _case(options, options.batch, _tell)
-        _show(rehearsal.evaluate(case, options.data, options.weights, options.device))
-        return
-    with training.one_voice(), training.shared() as share:
-        _evaluate(options, share)
+            case = _case(options, options.batch, _tell)
+            pipeline.conventions(case.card, options.convention)
+            _show(rehearsal.evaluate(case, options.data, options.weights, options.device))
+            return
+        with training.shared() as share:
+            _evaluate(options, share)
 
 
 def _evaluate(options: argparse.Namespace, share: Share) -> None:
@@ -132,10 +138,6 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
     from roadworthy.run import Run  # noqa: PLC0415
     from roadworthy.workshop import Manner  # noqa: PLC0415
 
-    if options.time_limit <= 0:
-        raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
-    if options.keep_frames < 0:
-        raise Problem(f"--keep-frames {options.keep_frames}: it must be 0 (none is kept) or more")
     tell = _tell if share.first else lambda _: None
     case = _case(options, options.batch, tell)
     names = pipeline.conventions(case.card, options.convention)

@@ -9,7 +9,6 @@ from roadworthy import header, plan, results
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import cityscapes
-from roadworthy.problem import Problem
 
 
 def export(card: ModelCard, weights: Path | None, data: str, out: Path) -> list[str]:
@@ -23,16 +22,14 @@ def export(card: ModelCard, weights: Path | None, data: str, out: Path) -> list[
 
 
 def preprocess(card: ModelCard, source: Path, out: Path) -> list[str]:
-    """Of `preprocess`; raises Problem where there is no photograph."""
+    """Of `preprocess`; raises Problem where there is no photograph, or `out` is of the other kind."""
     size = f"{4 * math.prod(card.input.shape)} bytes, float32 {'x'.join(map(str, card.input.shape))}"
+    jobs = results.inputs(card, source, out)
     if source.is_dir():
-        frames = cityscapes.open_dataset(source, prefer=card.scoring.labels).frames
-        first = out / card.input.file.format(stem=frames[0].stem)
-        return [f"reads {len(frames)} photographs of {source}", f"writes {len(frames)} files, {first} first, of {size}"]
-    if not source.is_file():
-        raise Problem(f"{source}: there is no such photograph, and no folder in Cityscapes layout")
-    if out.is_dir():
-        raise Problem(f"{out}: is a folder; the input of one photograph goes into a file such as input.bin")
+        return [
+            f"reads {len(jobs)} photographs of {source}",
+            f"writes {len(jobs)} files, {jobs[0][1]} first, of {size}",
+        ]
     return [f"reads {source}", f"writes {out} of {size}"]
 
 

@@ -19,19 +19,27 @@ from roadworthy.score import postprocess
 SUFFIXES = (".bin", ".npy")
 
 
+def inputs(card: ModelCard, source: Path, out: Path) -> list[tuple[Path, Path]]:
+    """Every photograph and the file that its input goes to; raises Problem where either cannot be."""
+    if source.is_dir():
+        if out.is_file():
+            raise Problem(f"{out}: is a file; the inputs of a data set go into a folder")
+        dataset = cityscapes.open_dataset(source, prefer=card.scoring.labels)
+        return [(f.image, out / card.input.file.format(stem=f.stem)) for f in dataset.frames]
+    if not source.is_file():
+        raise Problem(f"{source}: there is no such photograph, and no folder in Cityscapes layout")
+    if out.is_dir():
+        raise Problem(f"{out}: is a folder; the input of one photograph goes into a file such as input.bin")
+    return [(source, out)]
+
+
 def write_inputs(card: ModelCard, source: Path, out: Path, progress: Progress) -> None:
     """The network's input as headerless float32 NCHW, in a file or a folder.
 
     A photograph goes into the file `out`; all photographs of a Cityscapes folder go into the folder `out`, named as
     the guide names them. Nothing is left of a file cut short.
     """
-    if source.is_dir():
-        dataset = cityscapes.open_dataset(source, prefer=card.scoring.labels)
-        jobs = [(f.image, out / card.input.file.format(stem=f.stem)) for f in dataset.frames]
-    else:
-        if out.is_dir():
-            raise Problem(f"{out}: is a folder; the input of one photograph goes into a file such as input.bin")
-        jobs = [(source, out)]
+    jobs = inputs(card, source, out)
     recipe = preprocess.recipe(card)
 
     def convert(job: tuple[Path, Path]) -> None:
