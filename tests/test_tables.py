@@ -374,6 +374,13 @@ def test_notes_from_files_start_no_html(tiny_card):
     assert "CANN 8&lt;script>alert(1)&lt;/script> - x.\n" in tables.results(tiny_card, [strange])
 
 
+def test_notes_from_files_start_no_line_and_no_link(tiny_card):
+    """A carriage return ends a line of Markdown too, and a page that is read again has another one in its place."""
+    strange = replace(SPEED, environment={"cann": "8\r- [x](http://example.org)"})
+
+    assert "CANN 8 - \\[x](http://example.org).\n" in tables.results(tiny_card, [strange])
+
+
 @pytest.fixture
 def readme(tmp_path: Path) -> Path:
     """A page with the markers of three tables."""

@@ -223,8 +223,8 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A name from a file ends neither its cell nor its line, and starts no HTML."""
-    return " ".join(text.split("\n")).replace("|", "\\|").replace("<", "&lt;")
+    """A name from a file ends neither its cell nor its line, and starts no HTML and no link."""
+    return " ".join(text.splitlines()).replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
 
 
 def _width(text: str) -> int:
