@@ -109,6 +109,14 @@ def test_the_environment_is_that_of_the_newest_measured_figure(tiny_card):
     assert "| CANN | 5.1.RC1 |\n" in manual.text(card, [], "en")
 
 
+def test_graphs_compared_on_the_host_say_nothing_of_the_chips_environment(tiny_card):
+    """They are recorded under its name, without driver and CANN where no device was held."""
+    alike = replace(MEASURED, metric="agreement.operated", value=1.0, when="2027", environment={"python": "3.11"})
+
+    assert "| CANN | not stated | 7.0.0 |\n" in manual.text(tiny_card, [MEASURED, alike], "en")
+    assert "measured with" not in manual.text(tiny_card, [alike], "en")
+
+
 def test_commands_are_of_the_best_batch(tiny_card):
     """Which a measured figure may change; where there is none, of the card's first."""
     slow = [replace(MEASURED, batch=1, value=500.0)]

@@ -30,7 +30,7 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     """The newest figure of every cell of a model: what its guide publishes, replaced by what was measured.
 
-    Nothing of the CPU, of a stand-in for a chip, of drawn frames, and no mIoU of other frames than Cityscapes val. A
+    Nothing of the CPU (such as how alike graphs are), of a stand-in for a chip, of drawn frames, and no mIoU of other frames than Cityscapes val. A
     training run that the guide has no row of is one more.
     """
     known = [*card.published(), *(r for r in records if r.model == card.key and _counts(r))]
@@ -43,6 +43,8 @@ def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
 
 def _counts(record: Record) -> bool:
     if record.source != "measured" or record.soc == "cpu" or record.runtime == "standin":
+        return False
+    if record.metric.startswith("agreement."):  # graphs run on the host, under the name of the chip that they are for
         return False
     if record.outcome == "unstable":  # says nothing, and a reference without its best batch would flatter every ratio
         return False

@@ -86,11 +86,8 @@ def _ran(card: ModelCard, known: Iterable[Record]) -> list[int]:
 
 
 def _tried(card: ModelCard, known: Iterable[Record]) -> list[Record]:
-    """What is known of the delivered chip: of runs where there are any, else of its guide.
-
-    Graphs are compared with torch on the host, under the name of the chip that they are for: no run of it.
-    """
-    own = [r for r in known if r.soc == card.target.judge and not r.metric.startswith("agreement.")]
+    """What is known of the delivered chip: of runs where there are any, else of its guide."""
+    own = [r for r in known if r.soc == card.target.judge]
     return [r for r in own if r.source == "measured"] or own
 
 
