@@ -213,6 +213,15 @@ def test_a_run_counts_before_what_the_guide_says(tiny_card):
     assert "NOK" == statuses(tiny_card, published, replace(SPEED, **LOST))["FuncStatus"]
 
 
+def test_a_batch_that_is_known_not_to_fit_is_no_failure(tiny_card):
+    """It was tried, as the card expects: what the guide says of the others stands."""
+    card = replace(tiny_card, target=replace(tiny_card.target, oom={"Ascend310P3": (16,)}))
+    lost, published = replace(SPEED, batch=16, **{**LOST, "outcome": "oom"}), replace(SPEED, source="published")
+
+    assert "OK" == statuses(card, lost, published)["FuncStatus"]
+    assert "NOK" == statuses(tiny_card, lost, published)["FuncStatus"]
+
+
 def test_graphs_compared_on_the_host_are_no_run_of_the_chip():
     """Parity is recorded under the chip's name and runs in ONNX Runtime: it shows neither that an OM was made nor that it ran."""
     alike = replace(SPEED, model="hrnet", metric="agreement.operated", value=1.0, clock=None, runtime="onnxruntime")

@@ -30,8 +30,8 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     """The newest figure of every cell of a model: what its guide publishes, replaced by what was measured.
 
-    Nothing of the CPU (such as how alike graphs are), of a stand-in for a chip, of drawn frames, and no mIoU of other frames than Cityscapes val. A
-    training run that the guide has no row of is one more.
+    Nothing of the CPU (such as how alike graphs are), of a stand-in for a chip, of drawn frames, and no mIoU of other
+    frames than Cityscapes val. A training run that the guide has no row of is one more.
     """
     known = [*card.published(), *(r for r in records if r.model == card.key and _counts(r))]
     newest: dict[tuple[Any, ...], Record] = {}
