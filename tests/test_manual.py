@@ -228,6 +228,15 @@ def test_a_card_of_ones_own_is_named_by_its_folder(tiny_card):
     assert "MODELS" not in known
 
 
+@pytest.mark.parametrize(("language", "told"), [("zh", "每个耗时以小时计"), ("en", "which is hours of tuning each")])
+def test_hours_of_tuning_are_told_before_the_commands_that_take_them(tiny_card, language, told):
+    """In-process runs use no OM that was made by hand; where nothing is tuned, no hours are told."""
+    tuned = replace(tiny_card, target=replace(tiny_card.target, judge="Ascend310P3+aoe"))
+
+    assert told in manual.text(tuned, [], language)
+    assert told not in manual.text(tiny_card, [], language)
+
+
 def test_a_guide_is_of_an_ascend_chip(tiny_card):
     """A card that delivers another is refused, with what would be right."""
     card = replace(tiny_card, target=replace(tiny_card.target, judge="T4"))
