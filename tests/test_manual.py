@@ -157,7 +157,7 @@ def test_what_comes_from_records_starts_no_markup(tiny_card, language):
     guide = manual.text(tiny_card, [lost], language)
 
     assert "<script" not in guide.replace("\\<script", "")
-    assert 3 == guide.count("\\<script>alert(1)\\</script> \\| \\[x\\](http://e) \\`y\\` # z |\n")
+    assert 6 == guide.count("\\<script>alert(1)\\</script> \\| \\[x\\](http://e) \\`y\\` # z |\n")
     assert "\n# z" not in guide
 
 

@@ -140,7 +140,7 @@ def test_a_lost_run_is_no_precision_and_one_without_memory_is_none_to_judge(tiny
 
     assert "NOK" == statuses(tiny_card, SCORE, lost)["PrecisionStatus"]
     assert "aicore died" in because(tiny_card, "PrecisionStatus", SCORE, lost)
-    assert "OK" == statuses(tiny_card, SCORE, replace(lost, outcome="oom"))["PrecisionStatus"]
+    assert "OK" == statuses(tiny_card, SCORE, SPEED, replace(lost, outcome="oom"))["PrecisionStatus"]
 
 
 def test_precision_on_other_frames_is_not_judged(tiny_card):
@@ -158,7 +158,7 @@ def test_the_untuned_miou_stands_in_for_a_tuned_one_that_nobody_took(tuned):
 
     assert "OK" == statuses(tuned, SCORE)["PrecisionStatus"]
     assert "no mIoU of the tuned OM is known" in because(tuned, "PrecisionStatus", SCORE)
-    assert "OK" == statuses(tuned, SCORE, lost)["PrecisionStatus"]
+    assert "OK" == statuses(tuned, SCORE, lost, replace(SPEED, soc=scored.soc))["PrecisionStatus"]
     assert "NOK" == statuses(tuned, SCORE, scored)["PrecisionStatus"]
     assert "no mIoU of the tuned OM" not in because(tuned, "PrecisionStatus", SCORE, scored)
 
@@ -211,6 +211,17 @@ def test_a_run_counts_before_what_the_guide_says(tiny_card):
 
     assert "OK" == statuses(tiny_card, published)["FuncStatus"]
     assert "NOK" == statuses(tiny_card, published, replace(SPEED, **LOST))["FuncStatus"]
+
+
+def test_nothing_good_is_said_of_a_network_that_does_not_run(tiny_card):
+    """Figures of its guide are there, and are of a chip on which it ran."""
+    published = [replace(r, batch=4, source="published") for r in (SPEED, SCORE, replace(SPEED, soc="T4"))]
+    ran = statuses(tiny_card, *published)
+    lost = statuses(tiny_card, *published, replace(SPEED, **LOST))
+
+    assert ("OK", "OK") == (ran["PrecisionStatus"], ran["PerfStatus"])
+    assert (None, None) == (lost["PrecisionStatus"], lost["PerfStatus"])
+    assert "crash at batch 1" in because(tiny_card, "PerfStatus", *published, replace(SPEED, **LOST))
 
 
 def test_a_batch_that_is_known_not_to_fit_is_no_failure(tiny_card):

@@ -46,11 +46,14 @@ class Level:
 def levels(card: ModelCard, known: Iterable[Record]) -> tuple[Level, ...]:
     """All lines, in the order of the zoo's files; `known` is the newest figure of every cell, published or measured.
 
-    The chip that the card delivers is judged, tuned or not.
+    The chip that the card delivers is judged, tuned or not. Where nothing ran on it, nothing good is said of it.
     """
     known = [r for r in known if r.model == card.key and r.run is None]
-    return (_function(card, known), _precision(card, known), _tuning(card, known), _speed(card, known),
-            _conversion(card, known), Level("QuantStatus", None, "quantised"))  # fmt: skip
+    ran, conversion = _function(card, known), _conversion(card, known)
+    found = [_precision(card, known), _tuning(card, known), _speed(card, known)]
+    if ran.status == "NOK":
+        found = [level if level.status == "NOK" else Level(level.key, None, ran.reason, ran.facts) for level in found]
+    return (ran, *found, conversion, Level("QuantStatus", None, "quantised"))
 
 
 def text(found: Iterable[Level]) -> str:
