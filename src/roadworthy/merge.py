@@ -192,7 +192,7 @@ def _identity(row: Record) -> str:
 def _value(row: Record) -> float | str:
     if row.value is None:
         return row.outcome
-    return "nan" if math.isnan(row.value) else row.value
+    return "nan" if isinstance(row.value, float) and math.isnan(row.value) else row.value  # an int may be no float
 
 
 def _name(row: Record) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -63,6 +65,73 @@ def test_samples_of_another_kind_are_told(models, chip, folder, scored, tmp_path
         found.arrays(found.records[0], "photographs")
     with pytest.raises(Problem, match="Object arrays"):
         found.arrays(found.records[0], "matrices")
+
+
+def packed(content: bytes, name: str = "matrices.npy") -> bytes:
+    """A zip file of one member."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive_:
+        archive_.writestr(name, content)
+    return file.getvalue()
+
+
+def header(*shape: int) -> bytes:
+    """The beginning of an array of this shape, and nothing of its content."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<i8", "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def encrypted() -> bytes:
+    """A zip file that says to be encrypted."""
+    content = bytearray(packed(b"hello"))
+    content[6] = content[content.index(b"PK\x01\x02") + 8] = 1
+    return bytes(content)
+
+
+STRANGE = {
+    "text": packed(b"hello"),
+    "without an ending": packed(b"hello", "matrices"),
+    "encrypted": encrypted(),
+    "an array before a zip file": header(0) + packed(b"hello"),
+    "larger than any memory": packed(header(10**10, 19, 20)),
+}
+
+
+@pytest.mark.parametrize("content", STRANGE.values(), ids=STRANGE.keys())
+def test_strange_files_of_samples_are_told(models, chip, folder, scored, tmp_path, content):
+    """A report is made of what is left."""
+    rows = scored(tmp_path / "run", chip, 0, 0.1)
+    found, _ = read(models, folder(*rows))
+    (tmp_path / "run" / rows[0].samples).write_bytes(content)
+
+    with pytest.raises(Problem, match="is not a file of samples with matrices"):
+        found.arrays(found.records[0], "matrices")
+
+
+def test_an_array_that_is_too_large_is_not_read(models, chip, folder, scored, tmp_path, monkeypatch):
+    """By the size that its file tells, before memory is asked for."""
+    found, _ = read(models, folder(*scored(tmp_path / "run", chip, 0, 0.1)))
+    monkeypatch.setattr(archive, "LARGEST", 4 * 19 * 20 * 8)
+
+    with pytest.raises(Problem, match=r"matrices.npy holds 0.0 GiB; more than 0 are not read"):
+        found.arrays(found.records[0], "matrices")
+
+
+def test_samples_of_a_name_that_no_file_has_are_told(models, chip, folder):
+    """Longer than a file system knows."""
+    found, _ = read(models, folder(replace(chip, samples=f"{'a' * 5000}.npz")))
+
+    with pytest.raises(Problem, match=r"^a{40}: no file has such a name \(File name too long\)$"):
+        found.arrays(found.records[0], "matrices")
+
+
+def test_a_whole_number_that_no_float_holds_is_no_number(models, chip, folder):
+    """JSON has such numbers."""
+    found, _ = read(models, folder(chip, replace(chip, value=10**400, batch=4)))
+
+    assert (chip,) == found.records
+    assert ("Records left out: 1 whose value is no number",) == found.notes
 
 
 def test_what_says_nothing_is_left_out_and_told(models, chip, folder):
@@ -129,6 +198,8 @@ def test_a_folder_without_records_is_told(models, tmp_path, lines, sentence):
         ({"environment": []}, "environment is [[]]; it must be a table"),
         ({"detail": 5}, "detail is 5; it must be a text, or null"),
         ({"frames": "many"}, "frames is 'many'; it must be a whole number, or null"),
+        ({"clock": "sundial"}, "clock is 'sundial'; it must be device, wall or null"),
+        ({"settings": {"group": {}}}, "settings.group is {}; it must be a text, or null"),
     ],
 )
 def test_a_field_of_another_kind_is_told(models, chip, folder, more, sentence):

@@ -103,6 +103,9 @@ def test_of_many_frames_the_worst_are_shown(shown, kept):
         (lambda a: {**a, "labels": a["labels"][:, :9]}, "labels (2, 9, 512)"),
         (lambda a: {**a, "labels": a["labels"].astype(int)}, "they must be (K,)"),
         (lambda a: {**a, "mious": a["mious"][:1]}, "mious (1,)"),
+        (lambda a: {**a, "photographs": a["photographs"][:, :0]}, "of sides of 1 to 32768 pixels"),
+        (lambda a: {**a, "labels": a["labels"][:, :, :0], "predictions": a["predictions"][:, :, :0]}, "of sides of 1"),
+        (lambda a: {**a, "photographs": np.zeros((2, 70_000, 4, 3), np.uint8)}, "of sides of 1 to 32768 pixels"),
     ],
 )
 def test_frames_that_cannot_be_shown_are_told_in_place(shown, kept, change, sentence):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from roadworthy.report import past
+from roadworthy.report import grid, past
 
 
 def test_a_line_is_of_one_chip_batch_and_kind_of_data(models, chip):
@@ -66,6 +66,17 @@ def test_a_time_of_another_zone_is_told_in_utc(models, chip):
     _, table = past.history(models["erfnet"], rows, "throughput")
 
     assert ["2026-10-02 01:30"] == [row[0].text for row in table.rows]
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "0001-01-01", "9999-12-31"])
+def test_a_time_that_no_chart_has_room_for_is_left_out(models, chip, when):
+    """Its day is told as it stands in the record."""
+    rows = [replace(chip, when=when), chip, replace(chip, when="1969-07-20"), replace(chip, batch=4)]
+    chart, table = past.history(models["erfnet"], rows, "throughput")
+
+    assert chart is not None
+    assert 3 == len(table.rows)
+    assert when == grid.day(when)
 
 
 def test_nothing_measured_has_no_history(models):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.merge import Line
 from roadworthy.problem import Problem
-from roadworthy.record import STANDIN, Record
+from roadworthy.record import STANDIN, Clock, Record
 
 NONE = type(None)
 KINDS: Mapping[str, Any] = {  # of what is shown; merge checks what records are joined by
@@ -29,7 +29,20 @@ KINDS: Mapping[str, Any] = {  # of what is shown; merge checks what records are 
     "clock": (str, NONE),
     "frames": (int, NONE),
 }
+LARGEST = 2**32  # bytes of an array: 500 frames that were kept are half of it
+CLOCKS = (*get_args(Clock), None)
 WORDS = {dict: "a table", (str, NONE): "a text, or null", (int, NONE): "a whole number, or null"}
+
+UNREADABLE = (  # what zipfile and numpy raise of files that are cut short, encrypted, of another kind, or too large
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -45,17 +58,29 @@ class Archive:
         if not record.samples:
             raise Problem(f"the record of {record.when} names no samples")
         found = [folder / record.samples for folder in self.places.get(record.samples, ())]
-        path = next((path for path in found if path.is_file()), None)
+        try:
+            path = next((path for path in found if path.is_file()), None)
+        except OSError as error:
+            raise Problem(f"{record.samples[:40]}: no file has such a name ({error.strerror})") from None
         if path is None:
             raise Problem(f"{record.samples}: there is no such file beside the records")
         if not zipfile.is_zipfile(path):
             raise Problem(f"{record.samples}: is not a file of samples (.npz)")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return [file[name] for name in names]
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            with zipfile.ZipFile(path) as file:
+                return [_array(file, f"{name}.npy") for name in names]
+        except UNREADABLE as error:
             told = " ".join(str(error).split()) or type(error).__name__
             raise Problem(f"{record.samples}: is not a file of samples with {' and '.join(names)} ({told})") from None
+
+
+def _array(file: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
+    """An array of a file; raises one of UNREADABLE where there is none, or one larger than LARGEST."""
+    if (size := file.getinfo(name).file_size) > LARGEST:
+        raise ValueError(f"{name} holds {size / 2**30:.1f} GiB; more than {LARGEST / 2**30:.0f} are not read")
+    with file.open(name) as content:
+        array: NDArray[np.generic] = np.lib.format.read_array(content, allow_pickle=False)
+        return array
 
 
 def read(folders: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable[[str], None]) -> Archive:
@@ -84,6 +109,10 @@ def _check(line: Line) -> None:
         found = getattr(line.record, name)
         if isinstance(found, bool) or not isinstance(found, kind):
             raise Problem(f"{line}: {name} is {found!r}; it must be {WORDS[kind]}")
+    if line.record.clock not in CLOCKS:
+        raise Problem(f"{line}: clock is {line.record.clock!r}; it must be {', '.join(get_args(Clock))} or null")
+    if not isinstance(group := line.record.settings.get("group"), str | NONE):
+        raise Problem(f"{line}: settings.group is {group!r}; it must be a text, or null")
 
 
 def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[str]:
@@ -101,7 +130,7 @@ def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[s
 
 
 def _is_finite(record: Record) -> bool:
-    return record.value is None or math.isfinite(record.value)
+    return record.value is None or abs(record.value) <= sys.float_info.max  # JSON has whole numbers above it
 
 
 def _some(names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from roadworthy.report.grid import day, marks
 
 WIDTH = 512  # pixels of a picture, at most
 MOST = 12  # frames of a cell
+TALLEST = 32768  # pixels of a side
 VOID, SKIPPED = 19, 255  # as predicted, and as labelled
 NAMES = (*CLASSES, "void, or not counted")
 PAINTS = np.array([*COLOURS, (0, 0, 0)], np.uint8)
@@ -108,13 +109,17 @@ def _check(
 ) -> None:
     count = len(stems) if stems.ndim == 1 else -1
     pictures = photographs.ndim == 4 and photographs.shape[3] == 3 and len(photographs) == count
+    sized = all(0 < side <= TALLEST for array in (photographs, labels) for side in array.shape[1:3])
     maps = labels.ndim == 3 and labels.shape == predictions.shape and len(labels) == count
     bytes_ = all(array.dtype == np.uint8 for array in (photographs, labels, predictions))
-    if not (pictures and maps and bytes_ and mious.shape == (count,) and mious.dtype.kind == "f"):
+    if not (pictures and maps and bytes_ and sized and mious.shape == (count,) and mious.dtype.kind == "f"):
         shapes = ", ".join(
             f"{n} {a.shape}" for n, a in zip(ARRAYS, (stems, mious, photographs, labels, predictions), strict=True)
         )
-        raise Problem(f"{shapes}: they must be (K,), (K,), (K,h,w,3), (K,H,W) and (K,H,W), pictures and maps in bytes")
+        right = (
+            f"(K,), (K,), (K,h,w,3), (K,H,W) and (K,H,W), pictures and maps in bytes, of sides of 1 to {TALLEST} pixels"
+        )
+        raise Problem(f"{shapes}: they must be {right}")
 
 
 def _classes(maps: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -71,12 +71,13 @@ def capped(rows: Sequence[tuple[Cell, ...]], most: int, what: str) -> tuple[tupl
 
 
 def moment(when: str | None) -> dt.datetime | None:
-    """An ISO 8601 time in UTC, None where a text is no time."""
+    """An ISO 8601 time in UTC, None where a text is no time of the years 1000 to 8999, which a chart has room for."""
     try:
         found = dt.datetime.fromisoformat((when or "").replace("Z", "+00:00"))
-    except ValueError:
+        found = found.astimezone(dt.timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(dt.timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+    return found if 1000 <= found.year < 9000 else None
 
 
 def day(when: str | None) -> str:
