@@ -172,6 +172,19 @@ def test_unstable_throughput_replaces_nothing(tiny_card):
     assert pytest.approx(2.22) == found.verdict.figures["ratio"]
 
 
+@pytest.mark.parametrize(("best", "outcome"), [(90.0, "failed"), (None, "unjudged")])
+def test_a_chip_that_ran_is_not_delivered_by_a_batch_of_its_guide(tiny_card, best, outcome):
+    """As in a run, whose ratio is of what it measured; the guide has 110 images/s at batch 1."""
+    ran = {"value": best} if best else {"value": None, "outcome": "unstable", "detail": "never steady"}
+    rows = [replace(SPEED, batch=4, **ran)]
+    found = next(o for o in judged.verdicts(tiny_card, rows) if o.cell.endswith("-vs-Ascend310"))
+    others = [r for r in tiny_card.published() if r.soc != "Ascend310P3"]
+    run = gates.ratio(tiny_card, chips.find("Ascend310P3"), "Ascend310", 1.2, [*rows, *others])
+
+    assert run == found.verdict
+    assert outcome == found.verdict.outcome
+
+
 @pytest.mark.parametrize("row", [{"runtime": "standin"}, {"soc": "Ascend999"}, {"model": "other"}])
 def test_what_says_nothing_of_the_model_is_left_out(tiny_card, row):
     """Stand-ins' figures, unknown chips, other models."""

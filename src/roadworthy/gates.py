@@ -189,9 +189,9 @@ def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> 
 
 
 def best(records: Iterable[Record], soc: str) -> Record | None:
-    """The record of a chip's best batch, None where it has no throughput."""
+    """The record of a chip's best batch, the smallest of equal ones; None where it has no throughput."""
     own = [r for r in records if r.soc == soc and r.metric == "throughput" and r.value is not None]
-    return max(own, key=lambda r: r.value or 0, default=None)
+    return max(own, key=lambda r: (r.value or 0, -(r.batch or 0)), default=None)
 
 
 def _agreement(gate: str, records: Iterable[Record], metric: str, required: float, what: str) -> Verdict:

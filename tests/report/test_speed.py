@@ -47,6 +47,58 @@ def test_latency_and_temperature_are_shown_where_they_were_measured(tiny_card, c
     assert "" == rows(speed.figures_table(tiny_card, gone))[2][5]
 
 
+def test_latency_is_of_the_run_that_the_throughput_is_of(tiny_card, chip):
+    """Not of an older run, and not of weights that nobody trained beside a guide's figure."""
+    own = replace(chip, model="tiny")
+    slow = replace(own, metric="latency.median", value=99.0)
+    bare = {"source": "sample", "weights": "untrained-tiny@0"}
+    faster = replace(own, when="2026-11-01")
+    late = replace(slow, when="2026-10-01T08:00:01+00:00", samples="samples/a.npz")
+    tables = [
+        rows(speed.figures_table(tiny_card, parts(tiny_card, records)[0]))
+        for records in (
+            [replace(own, **bare), replace(slow, **bare)],
+            [own, slow, faster],
+            [own, slow],
+            [replace(own, samples="samples/a.npz"), late],
+        )
+    ]
+
+    assert ["", "", "99.00", "99.00"] == [table[2][5] for table in tables]
+
+
+def test_what_did_not_run_is_copied_as_the_word_that_is_shown(tiny_card, chip):
+    """It is no throughput of 0; one of 0 is a figure."""
+    nothing = replace(chip, model="tiny", soc="T4", value=0.0)
+    table = speed.figures_table(tiny_card, parts(tiny_card, [nothing])[0])
+
+    assert ("out of memory", None) == (table.rows[2][2].text, table.rows[2][2].value)
+    assert ("0.00", 0.0) == (table.rows[0][2].text, table.rows[0][2].value)
+
+
+def test_published_figures_are_a_line_of_their_own_where_a_chip_was_measured(tiny_card, chip):
+    """And the best batch is of the measured ones, in table, chart and ratio."""
+    figures, asked = parts(tiny_card, [replace(chip, model="tiny", batch=4, value=90.0)])
+    drawn, table = speed.chart(tiny_card, figures, asked), rows(speed.figures_table(tiny_card, figures))
+
+    assert "Ascend310P3: best 90.00 at batch 4" in drawn.svg
+    assert "Ascend310P3, published: best 110.00 at batch 1" in drawn.svg
+    assert ["", "★"] == [row[3] for row in table if row[0] == "Ascend310P3"]
+    assert ["4", "90.00"] == rows(speed.ratios(tiny_card, figures, asked))[1][1:3]
+
+
+def test_of_equal_batches_the_smallest_is_the_best(tiny_card, chip):
+    """In table and ratio, whichever was measured first."""
+    later = [replace(chip, model="tiny", batch=b, when=f"2026-10-{20 - b:02}") for b in (8, 16)]
+    figures, asked = parts(tiny_card, later)
+
+    assert ["8"] == [
+        row[1] for row in rows(speed.figures_table(tiny_card, figures)) if row[0::3][:2] == ["Ascend310P3", "★"]
+    ]
+    assert "8" == rows(speed.ratios(tiny_card, figures, asked))[1][1]
+    assert "at batch 8 over" in asked[1].verdict.because
+
+
 def test_ratios_are_of_best_batches(tiny_card, chip):
     """Unlike runtimes or clocks get a footnote, a card of several dies a note."""
     figures, asked = parts(tiny_card, [replace(chip, model="tiny", batch=4, value=222.0, clock="wall")])

@@ -34,15 +34,19 @@ def known(card: ModelCard, records: Sequence[Record]) -> list[Record]:
 
 
 def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -> Chart | None:
-    """Images/s by batch size with the speeds that are required; None where there is no figure."""
+    """Images/s by batch size with the speeds that are required; None where there is no figure.
+
+    A line for every chip; where it has figures of several kinds, such as published and measured, one for each.
+    """
     speeds = [r for r in figures if r.metric == "throughput" and r.batch is not None]
+    kinds: dict[tuple[str, ...], list[Record]] = {}
+    for r in speeds:
+        kinds.setdefault((r.soc, *_beside(r, speeds), *marks(r, short=True)), []).append(r)
     lines = []
-    for soc in dict.fromkeys(r.soc for r in speeds):
-        own = [r for r in speeds if r.soc == soc]
+    for kind, own in kinds.items():
         fit = [r for r in own if r.value is not None]
         lost = tuple(r.batch for r in own if r.outcome == "oom" and r.batch)
-        label = ", ".join([soc, *dict.fromkeys(mark for r in own for mark in marks(r, short=True))])
-        lines.append(Line(label, tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit), lost))
+        lines.append(Line(", ".join(kind), tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit), lost))
     lines = [line for line in lines if line.values or line.lost]
     if not lines:
         return None
@@ -58,10 +62,13 @@ def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -
 
 
 def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
-    """Every cell's images/s and mIoU with where they come from; best batches marked."""
+    """Every cell's images/s and mIoU with where they come from; best batches marked, of measured ones if there are any.
+
+    Latencies, temperature and power are those of the run that the images/s are of.
+    """
     speeds = [r for r in figures if r.metric == "throughput"]
     extras = {metric: head for metric, head in EXTRAS.items() if any(r.metric == metric for r in figures)}
-    best = {soc: gates.best(speeds, soc) for soc in {r.soc for r in speeds}}
+    best = {soc: gates.best([r for r in speeds if not _beside(r, speeds)], soc) for soc in {r.soc for r in speeds}}
     cells = dict.fromkeys((r.soc, r.batch) for r in figures if r.metric in ("throughput", "miou"))
     rows = []
     for soc, batch in cells:
@@ -71,9 +78,12 @@ def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
         is_best = top is not None and top is speed
         shown = Cell("")
         if speed is not None:
-            shown = number(speed.value, "{:.2f}", "best" if is_best else "") if speed.value else Cell(_lost(speed), 0.0)
-        ran = speed is not None and speed.value is not None  # else latencies would be of an older run
-        more = [number(own[m].value if m in own and ran else None) for m in extras]
+            shown = (
+                number(speed.value, "{:.2f}", "best" if is_best else "")
+                if speed.value is not None
+                else Cell(_lost(speed))
+            )
+        more = [number(own[m].value if m in own and speed and _of_one_run(speed, own[m]) else None) for m in extras]
         origins = dict.fromkeys(origin(r) for r in (speed, score) if r is not None)
         rows.append((
             Cell(soc), Cell("all") if batch is None else Cell(str(batch), batch), shown, Cell("★" if is_best else ""),
@@ -120,6 +130,18 @@ def outcome(word: str) -> Cell:
     """A verdict's outcome as a word with a sign, sorted worst first."""
     signs = {"failed": "✕", "unjudged": "?", "passed": "✓"}
     return Cell(f"{signs[word]} {word}", list(signs).index(word), word)
+
+
+def _beside(record: Record, speeds: Sequence[Record]) -> tuple[str, ...]:
+    """The word for a published figure of a chip that has measured ones of the promise too, which it is no part of."""
+    ran = any(r.soc == record.soc and r.source == "measured" for r in speeds)
+    return ("published",) if ran and record.source == "published" else ()
+
+
+def _of_one_run(speed: Record, other: Record) -> bool:
+    """Whether the two were measured together: they were told at once, or left one file of samples."""
+    ran = speed.value is not None and speed.source != "published"
+    return ran and (speed.when == other.when or (speed.samples is not None and speed.samples == other.samples))
 
 
 def _behind(figures: Sequence[Record], soc: str, value: float | None) -> Record | None:
