@@ -27,6 +27,35 @@ def test_a_line_is_of_one_chip_batch_and_kind_of_data(models, chip):
     assert ["2026-10-05 00:00", "Ascend310P3", "1", "73.00"] == [cell.text for cell in table.rows[0]][:4]
 
 
+@pytest.mark.parametrize(
+    ("metric", "one", "other"),
+    [
+        ("miou", {"runtime": "eager"}, {"runtime": "ascend"}),
+        ("miou", {"data": "val-1a2b3c4d/500"}, {"data": "val-99999999/500"}),
+        ("throughput", {"runtime": "ais_bench"}, {"runtime": "ascend"}),
+        ("throughput", {"clock": "wall"}, {"clock": "device"}),
+    ],
+)
+def test_what_was_measured_in_another_way_is_another_line(models, chip, metric, one, other):
+    """Another runtime or clock, of mIoU another data set; the labels tell which, those of other data do not."""
+    row = replace(chip, metric=metric, value=0.72, frames=500)
+    rows = [replace(row, when=f"2026-10-0{day}", **(one if day % 2 else other)) for day in range(1, 5)]
+    chart, _ = past.history(models["erfnet"], [*rows, replace(row, batch=4)], metric)
+
+    for word in (*one.values(), *other.values()):
+        assert f">Ascend310P3, batch 1, {word}</text>" in chart.svg
+    assert ">Ascend310P3, batch 4</text>" in chart.svg
+
+
+def test_words_of_records_in_labels_are_short_and_none_is_lost(models, chip):
+    """Two names with one end are two lines still."""
+    rows = [replace(chip, runtime=f"{i}{'a' * 10_000}", when=f"2026-10-0{i}") for i in (1, 2)]
+    chart, _ = past.history(models["erfnet"], rows, "throughput")
+
+    assert 2 == chart.svg.count(f", …{'a' * 10}")
+    assert len(chart.svg) < 40_000
+
+
 @pytest.mark.parametrize("count", [past.LINES, past.LINES + 1])
 def test_of_many_lines_the_longest_are_drawn(models, chip, count):
     """And the table says how many there are."""

@@ -139,12 +139,16 @@ def test_words_of_records_are_words(page, tmp_path):
 
 
 def test_the_same_records_give_the_same_bytes(delivery, tmp_path):
-    """In two processes, with texts hashed in two ways."""
+    """In two processes, with texts hashed in two ways, in another zone, and with settings of one's own for matplotlib."""
+    (tmp_path / "matplotlibrc").write_text(
+        "timezone: Asia/Tokyo\nxtick.labelsize: 30\nlines.markeredgewidth: 9\ntext.usetex: True\nsavefig.bbox: tight\n",
+        encoding="utf-8",
+    )
     pages = []
-    for seed in ("1", "2"):
+    for seed, more in (("1", {}), ("2", {"MATPLOTLIBRC": str(tmp_path), "TZ": "Asia/Tokyo"})):
         out = tmp_path / f"{seed}.html"
         command = [sys.executable, "-m", "roadworthy", "report", str(out), "--records", str(delivery)]
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed, **more})
         pages.append(out.read_bytes())
 
     assert pages[0] == pages[1]

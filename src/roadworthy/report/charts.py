@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import dates, rc_context
+from matplotlib import dates, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -48,6 +48,7 @@ SETTINGS: Any = {  # mypy knows their names one by one
     "grid.color": FAINT,
     "legend.frameon": False,
 }
+LOOK: Any = ["default", SETTINGS]  # whatever a user's matplotlibrc says
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Chart:
     title: str
 
 
+@style.context(LOOK)
 def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[tuple[str, float]]) -> Chart:
     """Images/s by batch size: best batches ringed, batches out of memory crossed, required speeds as lines."""
     figure, axes = _figure([*(f"{line.label}{BEST}" for line in lines), *(label for label, _ in required)])
@@ -102,6 +104,7 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
     return _svg(figure, name, title, "; ".join([*shown, *lost, *asked]))
 
 
+@style.context(LOOK)
 def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     """Values by date, a line each."""
     figure, axes = _figure([line.label for line in lines])
@@ -110,9 +113,9 @@ def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
         days = [moment(str(at)) for at in line.at]
         look: Any = {"marker": marker, "color": colour, "markersize": 4.5}
         axes.plot(np.array(days), line.values, dash, label=_wrapped(line.label), **look)
-    locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
+    locator = dates.AutoDateLocator(tz=dates.UTC, minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dates.UTC))  # type: ignore[no-untyped-call]
     axes.set(ylabel=unit)
     axes.margins(y=0.15)
     axes.ticklabel_format(axis="y", useOffset=False)
@@ -129,10 +132,9 @@ def _look(number: int) -> tuple[str, str, str]:
 def _figure(labels: Sequence[str]) -> tuple[Figure, Axes]:
     entries = sum(len(_wrapped(label).splitlines()) for label in labels)
     width, height, foot = SIZE[0], SIZE[1] + LEGEND * entries, FOOT + LEGEND * entries
-    with rc_context(SETTINGS):
-        figure = Figure(figsize=(width, height), facecolor="none")
-        place = (SIDE / width, foot / height, 1 - (SIDE + EDGE) / width, 1 - (foot + EDGE) / height)
-        axes = figure.add_axes(place)  # a layout that finds its own margins takes twice as long
+    figure = Figure(figsize=(width, height), facecolor="none")
+    place = (SIDE / width, foot / height, 1 - (SIDE + EDGE) / width, 1 - (foot + EDGE) / height)
+    axes = figure.add_axes(place)  # a layout that finds its own margins takes twice as long
     axes.grid(axis="y", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -144,9 +146,8 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> Chart:
     """The figure in the page's colours, with a name and a description, and every id behind its own name."""
     picture = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Type": None, "Format": None}
-    with rc_context(SETTINGS):
-        figure.legend(loc="lower left", bbox_to_anchor=(0.08, 0.0), borderaxespad=0.2, handlelength=4, fontsize=10)
-        figure.savefig(picture, format="svg", metadata=nothing)
+    figure.legend(loc="lower left", bbox_to_anchor=(0.08, 0.0), borderaxespad=0.2, handlelength=4, fontsize=10)
+    figure.savefig(picture, format="svg", metadata=nothing)
     text = picture.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)

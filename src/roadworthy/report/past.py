@@ -15,12 +15,13 @@ from roadworthy.report.grid import Cell, Table, capped, day, heads, marks, momen
 
 LINES = 8  # of a chart: as many as there are ways to draw one
 POINTS = 120  # of a line
+WIDEST = 32  # letters of a record's word in a label
 ROWS = 120  # of the table of all numbers
 METRICS = {"miou": ("mIoU", "mIoU %", 100.0), "throughput": ("throughput", "images/s", 1.0)}
 
 
 def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Chart | None, Table] | None:
-    """A line for every chip, batch size and kind of data, and the numbers, newest first; None without a measured one.
+    """A line for every chip, batch size, runtime and kind of data, and the numbers, newest first; None without a measured one.
 
     Of many lines those with the most figures are drawn, of many points the newest; the table's notes say so. No chart of a
     single day.
@@ -30,9 +31,7 @@ def history(card: ModelCard, records: Sequence[Record], metric: str) -> tuple[Ch
     if not own:
         return None
     name, unit, scale = METRICS[metric]
-    groups: dict[str, list[Record]] = defaultdict(list)
-    for r in own:
-        groups[_label(r)].append(r)
+    groups = _groups(own)
     longest = sorted(groups, key=lambda label: (len(groups[label]), groups[label][-1].when or ""), reverse=True)
     order = list(chips.socs())
     drawn = sorted(
@@ -64,8 +63,32 @@ def _line(label: str, rows: Sequence[Record], scale: float) -> Line:
     return Line(label, tuple(r.when or "" for r in rows), tuple(scale * (r.value or 0.0) for r in rows))
 
 
+def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Lines by their labels: only like is joined with like.
+
+    Another runtime or clock is another line, of mIoU another data set too; a label tells of that where it is needed.
+    """
+    kinds: dict[str, dict[tuple[str, str], list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for r in records:
+        apart = r.clock if r.metric == "throughput" else r.data
+        kinds[_label(r)][r.runtime or "", apart or ""].append(r)
+    groups: dict[str, list[Record]] = {}
+    for label, ways in kinds.items():
+        differ = [len(set(words)) > 1 for words in zip(*ways, strict=True)]
+        for way, rows in ways.items():
+            told = [_shortened(word) or "nothing told" for word, tells in zip(way, differ, strict=True) if tells]
+            name = ", ".join([label, *told])
+            groups[f"{name} ({len(groups) + 1})" if name in groups else name] = rows
+    return groups
+
+
+def _shortened(word: str) -> str:
+    """A word's end where it is long: of a data set, that is what tells it from others."""
+    return word if len(word) <= WIDEST else f"…{word[1 - WIDEST :]}"
+
+
 def _label(record: Record) -> str:
-    """What a line is of: only like is joined with like."""
+    """What a line is of, in words."""
     told = [record.soc, f"batch {record.batch}", *marks(record, short=True)]
     if record.metric == "miou" and record.source == "measured" and record.frames != FULL_VAL:
         told.append(f"{record.frames} frames")
