@@ -56,12 +56,12 @@ def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) ->
     older = defaultdict(list)
     for r in rows:
         if r.metric == "miou":
-            older[r.soc].append(r)
+            older[r.soc, r.batch].append(r)
     compared = {(soc, batch) for (_, _, soc, batch), cell in cells.items() if _of(cell, "agreement.batch")}
     found = []
     for (kind, _, soc, batch), cell in cells.items():
         gaps = (soc, batch) not in compared
-        found += _of_cell(card, chips.find(soc), batch, cell, older[soc], promised=kind == PROMISE, gaps=gaps)
+        found += _of_cell(card, chips.find(soc), batch, cell, older[soc, batch], promised=kind == PROMISE, gaps=gaps)
     ran = {r.soc for r in rows if (r.source, r.metric) == ("measured", "throughput")}
     return [*found, *_parity(card, cells), *_ratios(card, [*figures, *_aside(cells)], rule, ran)]
 
@@ -118,8 +118,8 @@ def _of_cell(  # noqa: PLR0913  what a cell is judged by
 
 
 def _regression(own: Record, older: Iterable[Record]) -> Verdict:
-    """Against the newest older record at the same batch size: those at others may be of the same run."""
-    before = [r for r in older if r.batch == own.batch and (r.when or "") < (own.when or "")]
+    """Against the newest older record of those at the same batch size: those at others may be of the same run."""
+    before = [r for r in older if (r.when or "") < (own.when or "")]
     verdict = gates.regression([own], before)
     if verdict.outcome == "unjudged" and not own.untrained and own.value is not None:
         told = f"no older record of {own.model} on {own.soc} at this batch size with {own.data} and {own.runtime}"

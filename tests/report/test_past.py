@@ -43,8 +43,17 @@ def test_what_was_measured_in_another_way_is_another_line(models, chip, metric, 
     chart, _ = past.history(models["erfnet"], [*rows, replace(row, batch=4)], metric)
 
     for word in (*one.values(), *other.values()):
-        assert f">Ascend310P3, batch 1, {word}</text>" in chart.svg
+        assert f">Ascend310P3, batch 1, {word.removeprefix('val-')}</text>" in chart.svg
     assert ">Ascend310P3, batch 4</text>" in chart.svg
+
+
+def test_a_data_set_in_another_folder_is_the_same(models, chip):
+    """Its digest tells, as of regression."""
+    row = replace(chip, metric="miou", value=0.72, frames=500, data="val-1a2b3c4d/500")
+    later = replace(row, data="elsewhere-1a2b3c4d/500", when="2026-10-02")
+    chart, _ = past.history(models["erfnet"], [row, later], "miou")
+
+    assert 1 == chart.svg.count(">Ascend310P3, batch 1</text>")
 
 
 def test_words_of_records_in_labels_are_short_and_none_is_lost(models, chip):

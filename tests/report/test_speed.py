@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -140,6 +141,17 @@ def test_weights_that_nobody_trained_are_marked(tiny_card, chip):
     assert "T4, untrained weights: best 300.00" in speed.chart(tiny_card, figures, asked).svg
     assert table[0][-1].endswith("untrained weights")
     assert ["110.00"] == [row[2] for row in table if row[:2] == ["Ascend310P3", "1"]]
+
+
+def test_many_batch_sizes_take_no_longer_each(tiny_card, chip):
+    """Twenty thousand cells are a table of a second, not of minutes."""
+    records = [replace(chip, model="tiny", batch=batch) for batch in range(1, 20_001)]
+    figures, _ = parts(tiny_card, records)
+    began = time.process_time()
+    table = speed.figures_table(tiny_card, figures)
+
+    assert 20_002 == len(table.rows)
+    assert 10 > time.process_time() - began
 
 
 def test_a_model_without_a_figure_has_no_chart(chips_of_nothing):

@@ -70,7 +70,9 @@ def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:
     """
     kinds: dict[str, dict[tuple[str, str], list[Record]]] = defaultdict(lambda: defaultdict(list))
     for r in records:
-        apart = r.clock if r.metric == "throughput" else r.data
+        apart = (
+            r.clock if r.metric == "throughput" else (r.data or "").rpartition("-")[2]
+        )  # digest: folders are renamed
         kinds[_label(r)][r.runtime or "", apart or ""].append(r)
     groups: dict[str, list[Record]] = {}
     for label, ways in kinds.items():
@@ -83,7 +85,7 @@ def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def _shortened(word: str) -> str:
-    """A word's end where it is long: of a data set, that is what tells it from others."""
+    """A word's end where it is long."""
     return word if len(word) <= WIDEST else f"…{word[1 - WIDEST :]}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from roadworthy import gates, tables
 from roadworthy import soc as chips
@@ -40,8 +40,9 @@ def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -
     """
     speeds = [r for r in figures if r.metric == "throughput" and r.batch is not None]
     kinds: dict[tuple[str, ...], list[Record]] = {}
+    ran = _measured(speeds)
     for r in speeds:
-        kinds.setdefault((r.soc, *_beside(r, speeds), *marks(r, short=True)), []).append(r)
+        kinds.setdefault((r.soc, *_beside(r, ran), *marks(r, short=True)), []).append(r)
     lines = []
     for kind, own in kinds.items():
         fit = [r for r in own if r.value is not None]
@@ -68,11 +69,15 @@ def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
     """
     speeds = [r for r in figures if r.metric == "throughput"]
     extras = {metric: head for metric, head in EXTRAS.items() if any(r.metric == metric for r in figures)}
-    best = {soc: gates.best([r for r in speeds if not _beside(r, speeds)], soc) for soc in {r.soc for r in speeds}}
-    cells = dict.fromkeys((r.soc, r.batch) for r in figures if r.metric in ("throughput", "miou"))
+    ran = _measured(speeds)
+    best = {soc: gates.best([r for r in speeds if not _beside(r, ran)], soc) for soc in {r.soc for r in speeds}}
+    cells: dict[tuple[str, int | None], dict[str, Record]] = {}
+    for r in figures:
+        cells.setdefault((r.soc, r.batch), {})[r.metric] = r
     rows = []
-    for soc, batch in cells:
-        own = {r.metric: r for r in figures if (r.soc, r.batch) == (soc, batch)}
+    for (soc, batch), own in cells.items():
+        if not own.keys() & {"throughput", "miou"}:
+            continue
         speed, score = own.get("throughput"), own.get("miou")
         top = best.get(soc)
         is_best = top is not None and top is speed
@@ -132,10 +137,14 @@ def outcome(word: str) -> Cell:
     return Cell(f"{signs[word]} {word}", list(signs).index(word), word)
 
 
-def _beside(record: Record, speeds: Sequence[Record]) -> tuple[str, ...]:
-    """The word for a published figure of a chip that has measured ones of the promise too, which it is no part of."""
-    ran = any(r.soc == record.soc and r.source == "measured" for r in speeds)
-    return ("published",) if ran and record.source == "published" else ()
+def _measured(speeds: Sequence[Record]) -> set[str]:
+    """The chips that have measured figures of the promise."""
+    return {r.soc for r in speeds if r.source == "measured"}
+
+
+def _beside(record: Record, ran: Container[str]) -> tuple[str, ...]:
+    """The word for a published figure of a chip that `ran`, of whose measured figures it is no part."""
+    return ("published",) if record.source == "published" and record.soc in ran else ()
 
 
 def _of_one_run(speed: Record, other: Record) -> bool:
