@@ -125,6 +125,51 @@ def test_other_weights_of_the_reference_are_told(models, chip, scored, folder, t
     assert "The weights differ: erfnet_pretrained.pth@0123456789abcdef against other.pth@1." in own.notes
 
 
+def test_the_reference_has_the_same_weights_if_one_has(models, chip, scored, folder, tmp_path):
+    """However new another is."""
+    host = replace(chip, soc="cpu", runtime="eager", when="2026-01-01T00:00:00+00:00")
+    later = replace(host, when="2026-12-01T00:00:00+00:00", weights="other.pth@1")
+    rows = [
+        row for part in ((chip, 0, 0.2), (host, 1, 0.1), (later, 2, 0.1)) for row in scored(tmp_path / "run", *part)
+    ]
+    found = iou.tables(models["erfnet"], archive.read([folder(*rows)], models, print))
+    own = next(t for t in found if "310P3" in t.name)
+
+    assert any("The reference is cpu, eager, 2026-01-01" in note for note in own.notes)
+    assert not any("The weights differ" in note for note in own.notes)
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        {"source": "sample", "data": "sample-v1/24", "frames": 24},
+        {"data": "nine-0/9", "frames": 9},
+        {"source": "sample", "weights": "untrained-erfnet@0"},
+    ],
+)
+def test_a_trial_does_not_hide_cityscapes_val(models, chip, scored, folder, tmp_path, trial):
+    """On drawn frames, on a few, or with weights that nobody trained."""
+    late = replace(chip, when="2026-12-01T00:00:00+00:00")
+    rows = scored(tmp_path / "run", chip, 0, 0.1) + scored(tmp_path / "run", late, 1, 0.1, **trial)
+    (own,) = iou.tables(models["erfnet"], archive.read([folder(*rows)], models, print))
+
+    assert own.caption == "IoU of each class on Ascend310P3, ascend, 2026-10-01 08:00, cityscapes-1a2b3c4d/500"
+
+
+def test_a_class_that_only_the_prediction_has_is_absent_in_the_reference(models, chip, scored, folder, tmp_path):
+    """An empty cell would say that nothing is known of it."""
+    host = replace(chip, soc="cpu", runtime="eager")
+    rows = scored(tmp_path / "run", chip, 0, 0.1) + scored(tmp_path / "run", host, 0, 0.1)
+    path = tmp_path / "run" / rows[2].samples
+    matrices = np.load(path)["matrices"]
+    matrices[:, 16], matrices[:, :, 16] = 0, 0
+    np.savez(path, matrices=matrices)
+    found = iou.tables(models["erfnet"], archive.read([folder(*rows)], models, print))
+    own = next(t for t in found if "310P3" in t.name)
+
+    assert ["absent", "", ""] == [cell.text for cell in own.rows[16][2:]]
+
+
 def test_missing_matrices_are_told_in_place(models, chip, scored, folder, tmp_path):
     """Those of the chip, and those of the reference."""
     host = replace(chip, soc="cpu", runtime="eager")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.classes import CLASSES
+from roadworthy.gates import FULL_VAL
 from roadworthy.problem import Problem
 from roadworthy.record import Record
 from roadworthy.report.archive import Archive
@@ -21,11 +22,20 @@ HEADS = heads("class", "#IoU %", "#reference %", "#difference", "#relative")
 
 
 def tables(card: ModelCard, archive: Archive) -> list[Table]:
-    """A table for every chip of its newest mIoU that kept matrices, of a graph if there is one, or why there is none."""
+    """A table for every chip of its newest mIoU that kept matrices, or why there is none.
+
+    All of Cityscapes val comes before other frames, trained weights before untrained ones, a graph before the network.
+    """
     rows = [r for r in archive.records if (r.model, r.metric) == (card.key, "miou") and r.value is not None]
     kept = [r for r in rows if r.samples]
-    newest = {r.soc: r for r in kept} | {r.soc: r for r in kept if r.runtime != TORCH}  # the graph before the network
+    newest = {r.soc: r for r in sorted(kept, key=_weight)}
     return [_table(card, own, rows, archive) for own in newest.values()]
+
+
+def _weight(record: Record) -> tuple[bool, bool, bool]:
+    """How much a record says of the chip's accuracy."""
+    whole = record.source == "measured" and record.frames == FULL_VAL
+    return whole, not record.untrained, record.runtime != TORCH
 
 
 def per_class(matrices: NDArray[np.int64]) -> list[float | None]:
@@ -45,7 +55,8 @@ def per_class(matrices: NDArray[np.int64]) -> list[float | None]:
 def reference(own: Record, rows: Sequence[Record]) -> Record | None:
     """What a record of mIoU is compared with: the newest of the same data in torch, or for a chip on the cpu.
 
-    Else the one before it in the same cell; None where there is none.
+    One with the same weights comes before those with others. Else the one before it in the same cell; None where there
+    is none.
     """
     alike = [r for r in rows if r is not own and r.samples and r.data == own.data and r.untrained == own.untrained]
     hosts = {soc.name for soc in chips.socs().values() if soc.vendor == "host"}
@@ -53,7 +64,7 @@ def reference(own: Record, rows: Sequence[Record]) -> Record | None:
     plain = [r for r in plain if (r.soc, r.runtime) != (own.soc, own.runtime)]
     cell = (own.soc, own.batch, own.runtime)
     before = [r for r in alike if (r.soc, r.batch, r.runtime) == cell and (r.when or "") < (own.when or "")]
-    return max(plain or before, key=lambda r: r.when or "", default=None)
+    return max(plain or before, key=lambda r: (r.weights == own.weights, r.when or ""), default=None)
 
 
 def _table(card: ModelCard, own: Record, rows: Sequence[Record], archive: Archive) -> Table:
@@ -89,7 +100,7 @@ def _table(card: ModelCard, own: Record, rows: Sequence[Record], archive: Archiv
 def _row(name: str, mine: float | None, theirs: float | None) -> tuple[Cell, ...]:
     own = Cell("absent") if mine is None else Cell(f"{100 * mine:.2f}", 100 * mine, bar=mine)
     if mine is None or theirs is None:
-        return Cell(name), own, Cell() if theirs is None else number(100 * theirs), Cell(), Cell()
+        return Cell(name), own, Cell("absent") if theirs is None else number(100 * theirs), Cell(), Cell()
     change, share = 100 * (mine - theirs), mine / theirs - 1 if theirs else 0.0
     look = "fell" if mine < (1 - FELL) * theirs else ""
     return (
