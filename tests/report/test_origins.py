@@ -68,6 +68,15 @@ def test_what_is_the_default_is_not_typed(models, chip, more, words):
     assert ["--soc", "Ascend310P3", "--batch", "1", *words] == shlex.split(command.lines[0])[4:]
 
 
+def test_a_card_of_ones_own_is_found_by_its_folder(tiny_card, chip):
+    """Of inference and of training; the folder stands there by its name, as data and weights do."""
+    run = replace(chip, model="tiny", metric="train.miou", value=0.6, run="r", devices=1, settings={})
+    found = origins.commands({"tiny": tiny_card}, [replace(chip, model="tiny"), run])
+    folder = tiny_card.path.parents[1].name
+
+    assert [["--models", folder]] * 2 == [shlex.split(command.lines[0])[-2:] for command in found]
+
+
 def test_the_command_of_a_training_run_is_one_of_the_verb(models):
     """Its flags are known to `roadworthy train`; many devices go through torchrun."""
     settings = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roadworthy import soc as chips
-from roadworthy.card import ModelCard
+from roadworthy.card import ModelCard, builtin_models
 from roadworthy.case import Case
 from roadworthy.record import Record
 from roadworthy.report.grid import Cell, Table, day, heads
@@ -78,7 +78,7 @@ def commands(cards: Mapping[str, ModelCard], records: Sequence[Record]) -> list[
         for (m, _), rows in sorted(cells.items(), key=lambda c: (c[0][0], order.index(c[0][1])))
     ]
     runs = {(r.model, r.run, r.soc, r.devices): r for r in records if r.run and r.source != "published"}
-    return [*found, *(_of_training(r) for r in runs.values())]
+    return [*found, *(_of_training(cards[r.model], r) for r in runs.values())]
 
 
 def _of_chip(card: ModelCard, rows: Sequence[Record]) -> Command:
@@ -91,9 +91,16 @@ def _of_chip(card: ModelCard, rows: Sequence[Record]) -> Command:
     soc = chips.find(newest.soc)
     if newest.runtime and newest.runtime != Case(card, soc, 1).runtime:
         words += ["--runtime", newest.runtime]
+    words += _folder(card)
     facts = {key: str(text) for r in rows for key, text in r.environment.items() if key in COMMANDS}
     built = [line for key, what in COMMANDS.items() if key in facts for line in (f"# {what}", *facts[key].splitlines())]
     return Command(f"{card.name} on {newest.soc}, {day(newest.when)}", (shlex.join(words), *built))
+
+
+def _folder(card: ModelCard) -> list[str]:
+    """The flag that finds a card of one's own, its folder without the path that this machine has to it."""
+    folder = card.path.absolute().parents[1]
+    return [] if folder == builtin_models().absolute() else ["--models", folder.name]
 
 
 def _inputs(card: ModelCard, record: Record) -> list[str]:
@@ -108,7 +115,7 @@ def _inputs(card: ModelCard, record: Record) -> list[str]:
     return words
 
 
-def _of_training(record: Record) -> Command:
+def _of_training(card: ModelCard, record: Record) -> Command:
     """The run's numbers as flags, in the words of the verb."""
     words = ["roadworthy", "train", record.model]
     if record.devices and record.devices > 1:
@@ -117,6 +124,7 @@ def _of_training(record: Record) -> Command:
     words += ["--data", "sample" if name.startswith(DRAWN) else name.rpartition("-")[0] or "DIR"]
     told = {flag: record.settings.get(key) for key, flag in FLAGS.items()}
     words += [word for flag, value in told.items() if value is not None for word in (flag, f"{value}")]
+    words += _folder(card)
     return Command(f"Training {record.run}, {day(record.when)}", (shlex.join(words),))
 
 
