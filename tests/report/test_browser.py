@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def opened(browser, report) -> Iterator[Any]:
     """Opens the page as a user does: from disk, offline; what the console says and what is fetched is kept."""
     contexts = []
 
-    def show(size: str = "desktop", scheme: str = "light", *, script: bool = True) -> Any:
+    def show(size: str = "desktop", scheme: str = "light", *, script: bool = True, own: Path = report) -> Any:
         width, height = SIZES[size]
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=script,
@@ -56,7 +57,7 @@ def opened(browser, report) -> Iterator[Any]:
         page.on("console", lambda message: page.said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: page.said.append(f"error: {error}"))
         page.on("request", lambda request: page.fetched.append(request.url[:60]))
-        page.goto(report.as_uri())
+        page.goto(own.as_uri())
         return page
 
     yield show
@@ -156,6 +157,24 @@ def test_a_table_is_copied_as_tsv(opened, clipboard):
     assert {9} == {len(line) for line in lines}
     assert len(str(float(lines[1][6]))) > len("1.26016")
     assert "Copied" == page.locator("#erfnet-ratios .copy").inner_text().split("\n")[0].split(" the")[0]
+
+
+def test_a_word_of_a_record_is_copied_as_no_formula(opened, folder, chip, tmp_path):
+    """A spreadsheet would compute it; numbers stay numbers, negative ones too."""
+    names = ["=HYPERLINK(1)", "+1+1", "-1+1", "@SUM(1)"]
+    run = folder(*(replace(chip, weights=name, batch=i + 1) for i, name in enumerate(names)))
+    main(["report", str(tmp_path / "own.html"), "--records", str(run)])
+    page = opened(own=tmp_path / "own.html")
+    page.evaluate(
+        """() => Object.defineProperty(navigator, "clipboard",
+            { value: { writeText: async (text) => { window.copied = text; } } })"""
+    )
+    page.locator("#erfnet-throughput-history .copy").click()
+    page.wait_for_function("window.copied")
+    lines = [line.split("\t") for line in page.evaluate("window.copied").split("\n")[1:]]
+
+    assert sorted(f"'{name}" for name in names) == sorted(line[5] for line in lines)
+    assert {"300.0"} == {line[3] for line in lines}
 
 
 def test_verdicts_are_filtered(opened):

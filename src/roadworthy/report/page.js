@@ -56,8 +56,9 @@
     .filter((row) => !row.hidden)
     .map((row) => [...row.cells].map((cell) => {
       const exact = cell.classList.contains("number") && cell.dataset.value !== undefined && cell.tagName === "TD";
-      const text = exact ? cell.dataset.value : cell.textContent;
-      return text.replace(/\s+/g, " ").trim();
+      if (exact) return cell.dataset.value;
+      const text = cell.textContent.replace(/\s+/g, " ").trim();
+      return /^[=+\-@]/.test(text) ? `'${text}` : text; // a word of a record is no formula of a spreadsheet
     }).join("\t")).join("\n");
   const old = (text) => {
     const area = document.createElement("textarea");
