@@ -172,6 +172,16 @@ def test_unstable_throughput_replaces_nothing(tiny_card):
     assert pytest.approx(2.22) == found.verdict.figures["ratio"]
 
 
+def test_frames_that_did_not_fit_are_out_of_memory(tiny_card):
+    """Whatever throughput the guide publishes; throughput that was measured says that the batch fits."""
+    lost = replace(MIOU, value=None, outcome="oom", detail="245000")
+    alone = outcomes(judged.verdicts(tiny_card, [lost]))
+    both = outcomes(judged.verdicts(tiny_card, [lost, SPEED]))
+
+    assert "failed" == alone["tiny-bs1-Ascend310P3", "memory"]
+    assert "passed" == both["tiny-bs1-Ascend310P3", "memory"]
+
+
 @pytest.mark.parametrize(("best", "outcome"), [(90.0, "failed"), (None, "unjudged")])
 def test_a_chip_that_ran_is_not_delivered_by_a_batch_of_its_guide(tiny_card, best, outcome):
     """As in a run, whose ratio is of what it measured; the guide has 110 images/s at batch 1."""
