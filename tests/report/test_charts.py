@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roadworthy.report import charts
@@ -98,3 +101,35 @@ def test_no_two_lines_look_alike():
 def test_a_chip_without_a_figure_is_drawn_as_lost():
     """Out of memory at its only batch."""
     assert "out of memory" in texts(charts.throughput("one", "T", [Line("T4", (), (), (1,))], []).svg)
+
+
+SEEN = {  # Machado, Oliveira and Fernandes 2009, severity 1: linear RGB as it is seen
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def lab(colour: str, seen: list[list[float]]) -> np.ndarray:
+    """A colour of the style sheet as it is seen, in CIELAB."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.clip(seen @ np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4), 0, 1)
+    xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]] @ linear / (0.9505, 1, 1.089)
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("seen", SEEN.values(), ids=SEEN.keys())
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_lines_that_a_colour_blind_reader_takes_for_one_colour_have_other_dashes(seen, scheme):
+    """A marker of another form alone is too little to follow a line by."""
+    style = Path(charts.__file__).with_name("page.css").read_text(encoding="utf-8")
+    colours = [pair[scheme] for pair in re.findall(r"--line\d: light-dark\((#\w+), (#\w+)\)", style)]
+    pairs = [
+        (i, j)
+        for i, j in itertools.combinations(range(8), 2)
+        if np.linalg.norm(lab(colours[i], seen) - lab(colours[j], seen)) < 10
+    ]
+
+    assert 8 == len(colours)
+    assert [] == [(i, j) for i, j in pairs if charts.STYLES[i][0] == charts.STYLES[j][0]]

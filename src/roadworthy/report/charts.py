@@ -26,7 +26,7 @@ LEGEND = 0.21  # inches of a line of the legend
 DASHES = ((0, (1, 1.5)), (0, (6, 3)), (0, (6, 2, 1, 2)), (0, (12, 3)))  # of required speeds
 INK, FAINT, PAPER = "#0a0c00", "#0a0c01", "#0a0c02"  # stand for colours of the page
 COLOURS = tuple(f"#0a0b0{i}" for i in range(8))  # stand for its eight colours of lines
-STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ("-", "v"), ("--", "P"), ("-.", "X"), (":", "*"))
+STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ("-", "v"), ("-.", "P"), ("--", "X"), (":", "*"))
 VARIABLES = {
     INK: "currentColor",
     FAINT: "var(--faint)",
