@@ -129,6 +129,17 @@ def test_the_network_in_torch_does_not_hide_its_graph(tiny_card):
     )
 
 
+def test_batches_that_one_runtime_compared_are_not_compared_by_another(tiny_card):
+    """The graph is unjudged beside the network in torch."""
+    graph = replace(DRAWN, batch=4)
+    torch = replace(graph, runtime="eager")
+    found = judged.verdicts(tiny_card, [graph, torch, replace(torch, metric="agreement.batch", value=1.0)])
+
+    assert [("eager", "passed"), ("onnxruntime", "unjudged")] == sorted(
+        (*o.runtimes, o.verdict.outcome) for o in found if o.verdict.gate == "batch invariance"
+    )
+
+
 def test_untrained_weights_are_marked(tiny_card):
     """Their accuracy is unjudged."""
     found = judged.verdicts(tiny_card, [replace(DRAWN, weights="untrained-tiny.safetensors@0", value=0.02)])

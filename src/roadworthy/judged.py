@@ -57,10 +57,10 @@ def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) ->
     for r in rows:
         if r.metric == "miou":
             older[r.soc, r.batch].append(r)
-    compared = {(soc, batch) for (_, _, soc, batch), cell in cells.items() if _of(cell, "agreement.batch")}
+    compared = {(r.soc, r.batch, r.runtime) for cell in cells.values() for r in _of(cell, "agreement.batch")}
     found = []
     for (kind, _, soc, batch), cell in cells.items():
-        gaps = (soc, batch) not in compared
+        gaps = not compared & {(soc, batch, r.runtime) for r in _of(cell, "miou")}
         found += _of_cell(card, chips.find(soc), batch, cell, older[soc, batch], promised=kind == PROMISE, gaps=gaps)
     ran = {r.soc for r in rows if (r.source, r.metric) == ("measured", "throughput")}
     return [*found, *_parity(card, cells), *_ratios(card, [*figures, *_aside(cells)], rule, ran)]
