@@ -255,3 +255,26 @@ def test_figures_are_the_numbers_behind_the_texts(tiny_card):
     assert {"throughput": 150.0, "reference_throughput": 100.0, "ratio": 1.5, "required_ratio": 1.2} == ratio.figures
     assert {"throughput": 150.0} == memory.figures
     assert {} == gates.accuracy(tiny_card, []).figures
+
+
+def test_a_chip_that_ran_is_not_judged_by_a_batch_of_its_guide(erfnet):
+    """Its own measured batches count; a chip to compare with keeps its best batch, whoever took it."""
+    slow = Record(model="erfnet", soc="Ascend310P3", batch=4, metric="throughput", value=200.0, source="measured")
+    t4 = replace(slow, soc="T4", batch=1, value=100.0)
+    known = gates.counted(erfnet, [*erfnet.published(), slow, t4])
+
+    assert gates.best(known, "Ascend310P3") is slow
+    assert 250.2417 == gates.best(known, "T4").value
+    assert 381.9549 == gates.best(known, "Ascend310P3+aoe").value
+    assert any(r.soc == "Ascend310P3" and r.metric == "miou" for r in known)
+
+
+def test_a_batch_that_is_known_not_to_fit_is_no_run(tiny_card):
+    """That it was tried, as the card expects, leaves the guide's figures to stand."""
+    card = replace(tiny_card, target=replace(tiny_card.target, oom={"Ascend310P3": (16,)}))
+    lost = Record(
+        model="tiny", soc="Ascend310P3", batch=16, metric="throughput", value=None, outcome="oom", source="measured"
+    )
+
+    assert 130.0 == gates.best(gates.counted(card, [*card.published(), lost]), "Ascend310P3").value
+    assert gates.best(gates.counted(tiny_card, [*tiny_card.published(), lost]), "Ascend310P3") is None

@@ -306,6 +306,14 @@ def test_the_verdict_names_what_failed_or_could_not_be_judged(chips, records, ve
     assert verdict == cells(tables.summary([chips], records))[0][-1]
 
 
+def test_the_summary_judges_a_chip_that_ran_by_what_was_measured(tiny_card):
+    """Its guide's faster batch is no longer its best."""
+    found = cells(tables.summary([tiny_card], [replace(SPEED, batch=1, value=105.0)]))
+
+    assert ["tiny", P3, "1", "105.00", "", "1.050"] == found[0][:6]
+    assert "failed: throughput against Ascend310" == found[0][-1]
+
+
 def test_a_known_loss_of_memory_is_no_failure(chips):
     """The card lists the batch; no mIoU is missed there either."""
     card = replace(chips, target=replace(chips.target, oom={P3: (4,)}))

@@ -101,6 +101,14 @@ def test_a_measured_figure_changes_the_status():
     assert "unlike" not in after[3].because("en")
 
 
+def test_a_chip_that_ran_is_judged_by_what_was_measured(tiny_card):
+    """A faster batch of its guide makes no status."""
+    guide = [replace(SPEED, value=200.0, source="published"), replace(SPEED, soc="T4", source="published")]
+
+    assert "PERFECT" == statuses(tiny_card, *guide)["PerfStatus"]
+    assert "POK" == statuses(tiny_card, *guide, replace(SPEED, batch=4, value=60.0))["PerfStatus"]
+
+
 def test_two_clocks_are_told(tiny_card):
     """Whoever's they are."""
     t4 = replace(SPEED, soc="T4", clock="wall", runtime="onnxruntime-cuda")

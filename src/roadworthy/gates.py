@@ -9,7 +9,7 @@ from typing import Literal
 from roadworthy import origin
 from roadworthy.card import ModelCard
 from roadworthy.record import Record
-from roadworthy.soc import Soc, find
+from roadworthy.soc import Soc, find, socs
 
 FULL_VAL = 500  # frames of Cityscapes val, which published figures are about
 SAME_PIXELS = 0.9999  # exported graph against torch, and a batch size against batch 1
@@ -192,6 +192,24 @@ def best(records: Iterable[Record], soc: str) -> Record | None:
     """The record of a chip's best batch, the smallest of equal ones; None where it has no throughput."""
     own = [r for r in records if r.soc == soc and r.metric == "throughput" and r.value is not None]
     return max(own, key=lambda r: (r.value or 0, -(r.batch or 0)), default=None)
+
+
+def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
+    """The records without the guide's throughput of delivered chips that ran: their best batch is a measured one.
+
+    Chips that they are compared with keep all: a reference without its best batch would flatter every ratio. A batch
+    that is known not to fit is no run.
+    """
+    records = list(records)
+    delivered = {name: soc for name, soc in socs().items() if soc.atc_name == find(card.target.judge).atc_name}
+    ran = {
+        r.soc
+        for r in records
+        if (r.source, r.metric) == ("measured", "throughput")
+        and r.soc in delivered
+        and not (r.outcome == "oom" and r.batch and card.target.expects_oom(delivered[r.soc], r.batch))
+    }
+    return [r for r in records if not (r.soc in ran and (r.source, r.metric) == ("published", "throughput"))]
 
 
 def _agreement(gate: str, records: Iterable[Record], metric: str, required: float, what: str) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,8 +62,8 @@ def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) ->
     for (kind, _, soc, batch), cell in cells.items():
         gaps = not compared & {(soc, batch, r.runtime) for r in _of(cell, "miou")}
         found += _of_cell(card, chips.find(soc), batch, cell, older[soc, batch], promised=kind == PROMISE, gaps=gaps)
-    ran = {r.soc for r in rows if (r.source, r.metric) == ("measured", "throughput")}
-    return [*found, *_parity(card, cells), *_ratios(card, [*figures, *_aside(cells)], rule, ran)]
+    ran = [r for r in rows if r.outcome == "unstable"]  # which is no figure, and yet the chip ran
+    return [*found, *_parity(card, cells), *_ratios(card, gates.counted(card, [*figures, *_aside(cells), *ran]), rule)]
 
 
 def _cells(figures: Sequence[Record], rows: Sequence[Record]) -> dict[Cell, list[Record]]:
@@ -144,17 +144,15 @@ def _parity(card: ModelCard, cells: Mapping[Cell, Sequence[Record]]) -> list[Jud
     return found
 
 
-def _ratios(card: ModelCard, known: Sequence[Record], rule: Profile | None, ran: Container[str]) -> list[Judged]:
-    """Of the chips that the card delivers. A chip that `ran` is not judged by a batch that only its guide measured."""
+def _ratios(card: ModelCard, known: Sequence[Record], rule: Profile | None) -> list[Judged]:
+    """Of the chips that the card delivers."""
     judge = chips.find(card.target.judge).atc_name
     own = [soc for soc in chips.socs().values() if soc.atc_name == judge and any(r.soc == soc.name for r in known)]
     found = []
     for soc in own or [chips.find(judge)]:
-        mixed = soc.name in ran
-        counted = [r for r in known if not (mixed and r.soc == soc.name and r.source == "published")]
         for other, required in profile.ratios(card, soc, rule).items():
-            verdict = gates.ratio(card, soc, other, required, counted)
-            behind = [r for r in (gates.best(counted, soc.name), gates.best(counted, other)) if r is not None]
+            verdict = gates.ratio(card, soc, other, required, known)
+            behind = [r for r in (gates.best(known, soc.name), gates.best(known, other)) if r is not None]
             found.append(_judged(card, soc.name, f"{card.key}-{soc.name}-vs-{other}", verdict, behind, None))
     return found
 

@@ -105,7 +105,7 @@ def summary(cards: Iterable[ModelCard], records: Sequence[Record], language: Lan
     head = [word(name, language) if name in WORDS else name for name in names]
     rows = []
     for card in cards:
-        known = [r for r in figures(card, records) if r.run is None]  # of training there is no row
+        known = [r for r in gates.counted(card, figures(card, records)) if r.run is None]  # of training there is no row
         rows += [_summary_row(card, soc, known, language) for soc in _delivered(card, known)]
     found = notes.noted(head, rows, language)
     return _markdown(found.head, found.rows) + _below([word("of best", language), *found.lines])

@@ -48,7 +48,7 @@ def levels(card: ModelCard, known: Iterable[Record]) -> tuple[Level, ...]:
 
     The chip that the card delivers is judged, tuned or not. Where nothing ran on it, nothing good is said of it.
     """
-    known = [r for r in known if r.model == card.key and r.run is None]
+    known = [r for r in gates.counted(card, known) if r.model == card.key and r.run is None]
     ran, conversion = _function(card, known), _conversion(card, known)
     found = [_precision(card, known), _tuning(card, known), _speed(card, known)]
     if ran.status == "NOK":
