@@ -198,10 +198,31 @@ def test_a_folder_without_the_right_to_write_is_told(tmp_path):
     tmp_path.chmod(0o700)
 
 
+@pytest.mark.parametrize("name", ["records.jsonl", "report.html"])
+def test_a_file_that_is_no_page_is_kept(delivery, tmp_path, capsys, name):
+    """Records, named as OUT by mistake, are not written over, whatever their name."""
+    out = tmp_path / name
+    out.write_text("{}\n", encoding="utf-8")
+
+    status = main(["report", str(out), "--records", str(delivery)])
+
+    assert 2 == status
+    assert f"roadworthy: {out}: is no page of HTML, and would be lost; name a new file\n" == capsys.readouterr().err
+    assert "{}\n" == out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("old", ["", "<!DOCTYPE html><title>old</title>"])
+def test_an_older_page_and_an_empty_file_are_written_anew(page, delivery, tmp_path, old):
+    """The same command twice, and a file that mktemp made."""
+    (tmp_path / "report.html").write_text(old, encoding="utf-8")
+
+    assert "Acceptance report" in page(delivery)
+
+
 def test_a_page_that_cannot_be_finished_leaves_the_old_one(delivery, tmp_path, monkeypatch, capsys):
     """A disk that is full half way."""
     out = tmp_path / "report.html"
-    out.write_text("old", encoding="utf-8")
+    out.write_text("<!doctype html>old", encoding="utf-8")
 
     def full(path: Path, text: str, encoding: str) -> None:
         path.write_bytes(text[:1000].encode(encoding))
@@ -212,7 +233,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(delivery, tmp_path, m
     assert 2 == main(["report", str(out), "--records", str(delivery)])
     assert f"{out}: the report could not be written (No space left on device)" in capsys.readouterr().err
     assert ["report.html"] == [path.name for path in tmp_path.iterdir()]
-    assert b"old" == out.read_bytes()
+    assert b"<!doctype html>old" == out.read_bytes()
 
 
 def test_a_line_cut_short_is_told_on_stderr(folder, chip, tmp_path, capsys):
