@@ -16,6 +16,7 @@ from roadworthy.problem import Problem
 from roadworthy.record import Record
 
 ROW = Record(model="erfnet", soc="cpu", batch=4, metric="miou", value=0.7, source="measured", environment={"os": "ä"})
+LINE = record.line(ROW).decode().rstrip()
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -37,6 +38,11 @@ def test_what_is_written_is_read(tmp_path):
         ({"metric": "speed"}, "metric is 'speed'"),
         ({"outcome": "lost"}, "outcome is 'lost'"),
         ({"source": "hearsay"}, "source is 'hearsay'"),
+        ({"value": 72.2}, "miou is 72.2; it must be a fraction from 0 to 1"),
+        ({"value": -0.1}, "miou is -0.1; it must be a fraction from 0 to 1"),
+        ({"metric": "agreement.batch", "value": 99.99}, "agreement.batch is 99.99; it must be a fraction from 0 to 1"),
+        ({"metric": "throughput", "value": -3.0}, "throughput is -3.0; it must be 0 or more"),
+        ({"batch": 0}, "batch is 0; it must be 1 or more"),
     ],
 )
 def test_a_record_checks_itself_once(change, told):
@@ -74,19 +80,23 @@ def test_a_whole_last_line_without_its_end_is_a_record(tmp_path):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("{", "not a record"),
-        ("[]", "not a record"),
-        ("{}", "not a record: 'schema_version'"),
+        ("{", "not a record: no JSON (Expecting property name enclosed in double quotes); a line is one JSON object"),
+        ("", "not a record: the line is blank; a line is one JSON object"),
+        ("[]", "not a record: a list; a line is one JSON object"),
+        ("3", "not a record: a number; a line is one JSON object"),
+        ("{}", "not a record: schema_version is missing"),
         ('{"schema_version": 99}', "schema_version is 99; this program reads 1"),
         ('{"schema_version": 1, "colour": "red"}', "unknown key 'colour'"),
-        ('{"schema_version": 1, "model": "erfnet"}', "not a record"),
+        ('{"schema_version": 1, "model": "erfnet"}', "not a record: soc, batch, metric, value, source are missing"),
+        (LINE.replace("0.7", "77.2"), "not a record: miou is 77.2; it must be a fraction from 0 to 1"),
+        (LINE.replace("erfnet", "erfn\udce9t"), "not a record: byte 15 is not UTF-8; a line is one JSON object"),
     ],
 )
 def test_a_line_that_is_no_record_is_refused_by_its_number(tmp_path, line, told):
     """The sentence names file and line."""
     path = tmp_path / "records.jsonl"
     record.append(path, [ROW])
-    path.write_text(path.read_text() + line + "\n")
+    path.write_bytes(path.read_bytes() + line.encode(errors="surrogateescape") + b"\n")
 
     with pytest.raises(Problem, match=re.escape(f"{path}:2: ") + ".*" + re.escape(told)):
         record.read(path)

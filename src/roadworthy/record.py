@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -24,6 +24,7 @@ from roadworthy.problem import Problem
 SCHEMA_VERSION = 4
 
 UNTRAINED = "untrained-"  # how files of weights begin that nobody trained
+ROUNDING = 1e-6  # by which a mean in float32 may be above 1
 STANDIN = "standin"  # the runtime of figures that say nothing of a chip: tools for tests made them
 
 Outcome = Literal["ok", "oom", "timeout", "crash", "unsupported", "unstable"]
@@ -100,6 +101,11 @@ class Record:
             raise ValueError(
                 f"value is {self.value!r} with outcome {self.outcome!r}; a value goes with ok, and only with ok"
             )
+        if told := _out_of_range(self):
+            raise ValueError(told)
+
+
+NEEDED = tuple(f.name for f in fields(Record) if f.default is MISSING and f.default_factory is MISSING)
 
 
 def append(path: Path, records: Iterable[Record]) -> None:
@@ -151,17 +157,50 @@ def read_folder(folder: Path) -> list[Record]:
     return [record for path in sorted(folder.glob("*.jsonl")) for record in read(path)]
 
 
+def _out_of_range(row: Record) -> str | None:
+    """What no measurement gives, such as percent for a fraction; None where all is well."""
+    value, unit = row.value, UNITS[row.metric]
+    if isinstance(row.batch, int) and row.batch < 1:
+        return f"batch is {row.batch}; it must be 1 or more"
+    if not isinstance(value, (int, float)):  # absent; a text is told by who compares values
+        return None
+    if unit.startswith("fraction") and (value < 0 or value > 1 + ROUNDING):
+        return f"{row.metric} is {value}; it must be a fraction from 0 to 1"
+    if value < 0 and row.metric != "temperature.max":
+        return f"{row.metric} is {value}; it must be 0 or more"
+    return None
+
+
 def _parse(text: bytes, where: str) -> Record:
+    row = _json_object(text, where)
+    if "schema_version" not in row:
+        raise Problem(f"{where}: not a record: schema_version is missing; this program reads 1 to {SCHEMA_VERSION}")
+    if row["schema_version"] not in range(1, SCHEMA_VERSION + 1):
+        found = row["schema_version"]
+        raise Problem(f"{where}: schema_version is {found!r}; this program reads 1 to {SCHEMA_VERSION}")
+    if unknown := row.keys() - {f.name for f in fields(Record)}:
+        raise Problem(f"{where}: unknown key {min(unknown)!r}")
+    if missing := [name for name in NEEDED if name not in row]:
+        raise Problem(f"{where}: not a record: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
+    try:
+        return Record(**{**row, "evidence": tuple(row.get("evidence", ()))})
+    except (TypeError, ValueError) as error:
+        raise Problem(f"{where}: not a record: {error}") from None
+
+
+def _json_object(text: bytes, where: str) -> dict[str, Any]:
+    right = "a line is one JSON object"
     try:
         row = json.loads(text)
-        if row["schema_version"] not in range(1, SCHEMA_VERSION + 1):
-            found = row["schema_version"]
-            raise Problem(f"{where}: schema_version is {found!r}; this program reads 1 to {SCHEMA_VERSION}")
-        if unknown := row.keys() - {f.name for f in fields(Record)}:
-            raise Problem(f"{where}: unknown key {min(unknown)!r}")
-        return Record(**{**row, "evidence": tuple(row.get("evidence", ()))})
-    except (TypeError, ValueError, KeyError) as error:
-        raise Problem(f"{where}: not a record: {error}") from None
+    except UnicodeDecodeError as error:
+        raise Problem(f"{where}: not a record: byte {error.start} is not UTF-8; {right}") from None
+    except json.JSONDecodeError as error:
+        told = f"no JSON ({error.msg})" if text.strip() else "the line is blank"
+        raise Problem(f"{where}: not a record: {told}; {right}") from None
+    if not isinstance(row, dict):
+        word = {list: "a list", str: "a text", int: "a number", float: "a number"}.get(type(row), "true, false or null")
+        raise Problem(f"{where}: not a record: {word}; {right}")
+    return row
 
 
 def _whole_lines(path: Path) -> bytes:
