@@ -51,3 +51,39 @@ def test_a_page_without_markers_or_without_a_file_is_refused(tmp_path):
         page.check(tmp_path / "plain.md", {})
     with pytest.raises(Problem, match=r"none\.md: there is no such file; --readme names another"):
         page.write(tmp_path / "none.md", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("# A\n<!-- roadworthy:table one -->\nkept\n", ":2: table one begins and does not end;"),
+        (f"<!-- roadworthy:table one -->\nkept\n{OLD}", ":1: table one begins and does not end;"),
+        (f"{OLD}<!-- roadworthy:end -->\n", ":6: a table ends that does not begin;"),
+    ],
+)
+def test_markers_that_are_no_pair_are_refused(readme, text, told):
+    """What stands between a table without an end and the next one's would be lost."""
+    readme.write_text(text, encoding="utf-8")
+
+    with pytest.raises(Problem, match=rf"README\.md{told} a table stands between"):
+        page.write(readme, {"one": ""})
+
+    assert text == readme.read_text(encoding="utf-8")
+
+
+def test_the_ends_of_lines_stay(readme):
+    """Those of Windows too, and such a page is not stale."""
+    readme.write_bytes(OLD.replace("\n", "\r\n").encode())
+
+    page.write(readme, {"one": "| 1 |\n"})
+
+    assert NEW.replace("\n", "\r\n").encode() == readme.read_bytes()
+    assert "" == page.check(readme, {"one": "| 1 |\n"})
+
+
+def test_a_page_in_another_encoding_is_refused(readme):
+    """The sentence says where it is none of UTF-8."""
+    readme.write_bytes(b"# A\xff\n" + OLD.encode())
+
+    with pytest.raises(Problem, match=r"README\.md: byte 3 is not UTF-8; --readme takes Markdown pages in UTF-8"):
+        page.check(readme, {"one": ""})

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from roadworthy.problem import Problem
 
+STANDS = "a table stands between <!-- roadworthy:table NAME --> and <!-- roadworthy:end -->"
+MARKER = re.compile(r"<!-- roadworthy:(?:table (?P<name>\S+)|end) -->")
 MARKERS = re.compile(r"(<!-- roadworthy:table (?P<name>\S+) -->\n).*?(<!-- roadworthy:end -->)", re.DOTALL)
 
 
@@ -24,10 +26,10 @@ def fill(text: str, tables: Mapping[str, str], path: Path) -> str:
 
 
 def write(path: Path, tables: Mapping[str, str]) -> None:
-    """Render the tables of a page in place."""
+    """Render the tables of a page in place; the ends of its lines stay as they are."""
     text = fill(_text(path), tables, path)
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", newline="\r\n" if b"\r\n" in path.read_bytes() else "\n")
     part.replace(path)
 
 
@@ -41,9 +43,28 @@ def check(path: Path, tables: Mapping[str, str]) -> str:
 def _text(path: Path) -> str:
     if not path.is_file():
         raise Problem(f"{path}: there is no such file; --readme names another")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem(f"{path}: byte {error.start} is not UTF-8; --readme takes Markdown pages in UTF-8") from None
+    _check_pairs(text, path)
     if not MARKERS.search(text):
-        raise Problem(
-            f"{path}: no table markers; a table stands between <!-- roadworthy:table NAME --> and <!-- roadworthy:end -->"
-        )
+        raise Problem(f"{path}: no table markers; {STANDS}")
     return text
+
+
+def _check_pairs(text: str, path: Path) -> None:
+    """Raise Problem naming the line of a marker that has no other one."""
+    begun: re.Match[str] | None = None
+    for marker in MARKER.finditer(text):
+        if begun and marker["name"]:
+            break
+        if not begun and not marker["name"]:
+            raise Problem(f"{path}:{_line(text, marker)}: a table ends that does not begin; {STANDS}")
+        begun = None if begun else marker
+    if begun:
+        raise Problem(f"{path}:{_line(text, begun)}: table {begun['name']} begins and does not end; {STANDS}")
+
+
+def _line(text: str, marker: re.Match[str]) -> int:
+    return text.count("\n", 0, marker.start()) + 1
