@@ -223,6 +223,9 @@ def test_doctor_says_what_is_missing(run):
         (["score", "tiny", ".", "--dry-run"], 2, "results are missing"),
         (["evaluate", "tiny", "--weights", "none.pth", "--dry-run"], 2, "none.pth: there is no such file"),
         (["tables", "--check", "--readme", "none.md"], 2, "none.md: there is no such file"),
+        (["tables", "--write", "--records", "nowhere"], 2, "nowhere: there is no such folder; --records takes one of"),
+        (["tables", "--records", "."], 2, ".: there is no *.jsonl in this folder; a run writes records.jsonl"),
+        (["deliver", "tiny", "out", "--records", "."], 2, ".: there is no *.jsonl in this folder; a run writes"),
     ],
 )
 def test_bad_input_is_told_in_one_sentence(run, tiny_data, tmp_path, monkeypatch, arguments, status, told):

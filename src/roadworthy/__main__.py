@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from roadworthy import card as cards
-from roadworthy import runtimes, terminal, training
+from roadworthy import record, runtimes, terminal, training
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import cityscapes
 from roadworthy.problem import Problem, Unavailable
-from roadworthy.record import UNTRAINED
+from roadworthy.record import UNTRAINED, Record
 from roadworthy.runtimes import devices, om
 from roadworthy.words import Language
 
@@ -199,10 +199,9 @@ def train(options: argparse.Namespace) -> int:
 
 def tables(options: argparse.Namespace) -> int:
     """Print the guides' tables, render them in pages, or check that pages have them."""
-    from roadworthy import record  # noqa: PLC0415
     from roadworthy import tables as renderer  # noqa: PLC0415
 
-    found, records = _cards(options), record.read_folder(options.records)
+    found, records = _cards(options), _records([options.records] if options.records else [])
     every = list(found.values())
     if wrong := [name for name in options.model if name not in found]:
         raise Problem(f"{wrong[0]}: there is no such model; known: {', '.join(found)}")
@@ -238,7 +237,6 @@ def report(options: argparse.Namespace) -> None:
 def merge(options: argparse.Namespace) -> None:
     """Join records of several machines: each once, oldest first; two that contradict each other are refused."""
     from roadworthy import merge as joiner  # noqa: PLC0415
-    from roadworthy import record  # noqa: PLC0415
 
     lines = joiner.read(options.records, _tell)
     records = joiner.joined(lines)
@@ -272,13 +270,9 @@ def lint(options: argparse.Namespace) -> int:
 def deliver(options: argparse.Namespace) -> None:
     """Write what goes to the model zoo: modelzoo_level.txt, and the model's guide as README.md."""
     from roadworthy import deliver as delivery  # noqa: PLC0415
-    from roadworthy import record  # noqa: PLC0415
 
     card = _card(options)
-    if lost := [folder for folder in options.records if not folder.is_dir()]:
-        raise Problem(f"{lost[0]}: there is no such folder; --records takes one of *.jsonl files")
-    records = [row for folder in options.records or [Path("reports/records")] for row in record.read_folder(folder)]
-    for level in delivery.write(card, records, options.out, options.language):
+    for level in delivery.write(card, _records(options.records), options.out, options.language):
         status = level.status or "left out"
         _tell(f"{level.key}: {status}: {level.because('en')}")
     for name in (delivery.LEVELS, delivery.GUIDE):
@@ -365,7 +359,8 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--check", action="store_true", help="show how pages differ from what would be rendered")
     pages = "page, repeatable (default: README.md and reports/*.md)"
     parser.add_argument("--readme", type=Path, action="append", metavar="FILE", help=pages)
-    parser.add_argument("--records", type=Path, default=RECORDS, metavar="DIR", help="of *.jsonl files")
+    place = "of *.jsonl files (default: reports/records)"
+    parser.add_argument("--records", type=Path, metavar="DIR", help=place)
 
 
 def _add_merge(add: Any) -> None:
@@ -386,6 +381,16 @@ def _add_deliver(add: Any) -> None:
     add("--language", choices=("zh", "en"), default="zh", help="of the guide (default: zh)")
     place = "of *.jsonl files, repeatable (default: reports/records)"
     add("--records", type=Path, action="append", default=[], metavar="DIR", help=place)
+
+
+def _records(named: Sequence[Path]) -> list[Record]:
+    """The records of the folders named, or the committed ones; raises Problem for one named that has none."""
+    for folder in named:
+        if not folder.is_dir():
+            raise Problem(f"{folder}: there is no such folder; --records takes one of *.jsonl files")
+        if not any(folder.glob("*.jsonl")):
+            raise Problem(f"{folder}: there is no *.jsonl in this folder; a run writes records.jsonl")
+    return [row for folder in named or [RECORDS] for row in record.read_folder(folder)]
 
 
 def _pages(options: argparse.Namespace) -> list[Path]:
