@@ -61,8 +61,13 @@ def _chip(judged: Judged) -> str:
 
 
 def _when(same: Sequence[Judged]) -> list[str]:
-    newest = max((judged.when for judged in same if judged.when), default=None)
-    return [day(newest)] if newest else []
+    """From the oldest to the newest, to the minute: batch sizes may be of several runs."""
+    whens = sorted(judged.when for judged in same if judged.when)
+    if not whens:
+        return []
+    first, last = day(whens[0]), day(whens[-1])
+    date, space, _ = first.partition(" ")
+    return [first if first == last else f"{first} to {last.removeprefix(date + space)}"]
 
 
 def _notes(found: Sequence[Judged], rows: int) -> list[str]:
