@@ -113,6 +113,13 @@ def test_ratios_are_of_best_batches(tiny_card, chip):
     ) == table.notes
 
 
+def test_footnotes_stand_before_notes_on_units(models):
+    """In the order of their numbers, with nothing between."""
+    table = speed.ratios(models["erfnet"], *parts(models["erfnet"], [], profile.find("modelzoo-310p")))
+
+    assert ["¹", "²", "A"] == [note[0] for note in table.notes]
+
+
 def test_a_ratio_that_is_not_required_is_told_only(models):
     """With the profile it is judged."""
     told = speed.ratios(models["erfnet"], *parts(models["erfnet"], []))

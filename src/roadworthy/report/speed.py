@@ -100,8 +100,9 @@ def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
 
 def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -> Table:
     """Best batch over best batch, a footnote at each ratio of unlike runtimes or clocks."""
-    rows, marked = [], 0
+    rows: list[tuple[Cell, ...]] = []
     notes: list[str] = []
+    units: dict[str, None] = {}
     for judged in asked:
         other = judged.cell.rpartition("-vs-")[2]
         verdict, found = judged.verdict, judged.verdict.figures
@@ -110,12 +111,11 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
         ratio = found.get("ratio")
         mark = ""
         if ratio is None or "measured unlike" in verdict.because:
-            marked += 1
-            mark = _superscript(marked)
+            mark = _superscript(len(notes) + 1)
             told = verdict.because if ratio is None else verdict.because.partition("measured unlike: ")[2]
             notes.append(f"{mark} {judged.soc} against {other}: {'measured unlike: ' * bool(ratio)}{told}.")
         if other in chips.socs() and (dies := chips.find(other).dies) > 1 and ratio:
-            notes.append(f"{other}: the unit is the card of {dies} dies.")
+            units[f"{other}: the unit is the card of {dies} dies."] = None
         rows.append((
             Cell(judged.soc),
             number(own.batch if own else None, "{:d}"), number(own.value if own else None),
@@ -126,9 +126,7 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
             number(found["required_ratio"], "≥ {:g}") if "required_ratio" in found else Cell("told only" if ratio else ""),
             outcome(verdict.outcome),
         ))  # fmt: skip
-    return Table(
-        f"{card.key}-ratios", f"{card.name}: ratios of best batches", RATIOS, tuple(rows), tuple(dict.fromkeys(notes))
-    )
+    return Table(f"{card.key}-ratios", f"{card.name}: ratios of best batches", RATIOS, tuple(rows), (*notes, *units))
 
 
 def outcome(word: str) -> Cell:
