@@ -142,3 +142,17 @@ def test_a_setting_that_its_format_cannot_show_is_told(tiny_card):
         Problem, match=r"card\.toml: table 't', column 'level': as is '{:\.2f}', which cannot show 'O1'"
     ):
         texts(tiny_card, layout, known)
+
+
+@pytest.mark.parametrize("outcome", ["crash", "timeout", "unsupported"])
+def test_a_batch_that_gave_nothing_says_what_became_of_it(tiny_card, outcome):
+    """As a record calls it: a blank would look like a batch that nobody tried. The ratio has its own words."""
+    lost = Record(model="tiny", soc=P3, batch=4, metric="throughput", value=None, outcome=outcome, source="measured")
+    columns = (
+        BATCH,
+        Column("P3", "throughput", P3, "{:g}", oom="too big"),
+        Column("x", "ratio", f"{P3} / {OLD}", blank="/"),
+    )
+    layout = Layout("t", "batches", columns, batches=(4,))
+
+    assert [["4", outcome, "/"]] == texts(tiny_card, layout, [lost, figure(OLD, 4, 50.0)])

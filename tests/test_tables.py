@@ -238,10 +238,10 @@ def test_measured_training_changes_nothing_of_inference():
 
 
 def test_a_cell_that_crashed_last_shows_no_older_figure(tiny_card):
-    """A chip that no longer runs does not keep the figure of its guide."""
+    """A chip that no longer runs does not keep the figure of its guide: the cell says what became of it."""
     rendered = speeds(tiny_card, [replace(SPEED, value=None, outcome="crash")])
 
-    assert ["1", "**100**", "", ""] == cells(rendered)[0]
+    assert ["1", "**100**", "crash", ""] == cells(rendered)[0]
 
 
 @pytest.mark.parametrize(

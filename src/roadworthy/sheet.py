@@ -64,7 +64,9 @@ class Sheet:
             return row.label
         value = VALUES[column.show](self, row, column)
         if value is None:
-            return (column.oom if self._lost(row, column) is not None else "") or column.blank
+            return (
+                (column.oom if self._lost(row, column) is not None else "") or self._failed(row, column) or column.blank
+            )
         try:
             text = column.as_.format(value)
         except (ValueError, TypeError) as error:
@@ -131,6 +133,12 @@ class Sheet:
 
     def _run(self, row: Row) -> list[Record]:
         return [r for r in self.known if r.run == row.run and r.settings.get("group") == self.layout.group]
+
+    def _failed(self, row: Row, column: Column) -> str:
+        """How the measurement ended that a cell should show, such as crash; empty where none failed."""
+        metric = METRICS.get(column.show)
+        found = self.record(row, metric, column.of or row.chip) if metric and column.show != "ratio" else None
+        return "" if found is None or found.outcome in ("ok", "oom", "unstable") else found.outcome
 
     def _lost(self, row: Row, column: Column) -> Record | None:
         cells = [(soc, self.batch(row, soc)) for soc in column.chips or [row.chip]]
