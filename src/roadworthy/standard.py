@@ -13,6 +13,7 @@ from roadworthy.words import Language, word
 
 REFERENCES = {"T4": "x T4", "Ascend310": "x 310"}  # what a chip's throughput is divided by
 SPEED = "{:.8g}"  # as the guides print them: with fewer digits, ratios would not follow from what stands beside them
+UPSTREAM = "upstream"  # the group of what the original's authors say of themselves
 
 
 def layouts(card: ModelCard, known: Sequence[Record], language: Language) -> dict[str, Layout]:
@@ -26,7 +27,7 @@ def layouts(card: ModelCard, known: Sequence[Record], language: Language) -> dic
         layout = _training(known, group, language)
         searched = any(column.show == "setting" for column in layout.columns)
         named = word("search", language, group=group) if searched else group
-        named = word("result", language) if group == RESULT else named
+        named = word(group, language) if group in (RESULT, UPSTREAM) else named
         found.append((word("training", language, group=named), layout))
     return {caption: layout for caption, layout in found if layout is not None}
 

@@ -14,6 +14,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "throughput": ("Throughput: images/s", "性能：吞吐率（帧/秒）"),
         "training": ("Training: {group}", "训练：{group}"),
         "result": ("the result", "结果"),
+        "upstream": ("upstream", "上游官方"),
         "search": ("{group}, search for settings", "{group}超参搜索"),
         "batch": ("batch", "batch"),
         "best row": ("best", "最优batch"),
