@@ -230,7 +230,8 @@ def report(options: argparse.Namespace) -> None:
     """Write one page of HTML: verdicts, throughput, classes, history, worst frames, environment, commands."""
     from roadworthy.report import writing  # noqa: PLC0415
 
-    writing.report(options.out, _cards(options), options.records or [RECORDS], options.profile, _tell)
+    committed = [RECORDS] if any(RECORDS.glob("*.jsonl")) else []  # without any, the guides' figures are the report
+    writing.report(options.out, _cards(options), options.records or committed, options.profile, _tell)
     print(options.out)
 
 

@@ -55,6 +55,15 @@ def page(tmp_path, capsys):
     return make
 
 
+def test_without_committed_records_the_guides_figures_are_the_report(page, tmp_path, monkeypatch):
+    """As in a project of one's own, before anything was measured there."""
+    monkeypatch.chdir(tmp_path)
+    text = page()
+
+    assert "0 records" in text
+    assert "381.95" in text
+
+
 def test_nothing_is_fetched(page, delivery):
     """No address but names of formats, pictures inside, and a policy that forbids any other way."""
     text = page(delivery)

@@ -90,7 +90,7 @@ def read(folders: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable
     records, a line that is no record, and two records that contradict each other.
     """
     lines = merge.read(folders, tell)
-    if not lines:
+    if folders and not lines:
         raise Problem(f"{folders[0]}: holds no record; --records takes a folder of *.jsonl files, such as a run's")
     for line in lines:
         _check(line)
