@@ -484,6 +484,7 @@ def test_the_verb_takes_pages_one_after_the_other(run, readme):
     [
         (["huge"], "huge: there is no such model; known: deeplabv3, erfnet, hrnet, icnet, tiny"),
         (["tiny", "--check"], "tiny: --write and --check take whole pages"),
+        (["--write", "--language", "zh"], "--language zh: --write and --check take each table in the"),
         (["--check"], "README.md: there is no such file"),
     ],
 )

@@ -207,6 +207,9 @@ def tables(options: argparse.Namespace) -> int:
         raise Problem(f"{wrong[0]}: there is no such model; known: {', '.join(found)}")
     if options.model and (options.write or options.check):
         raise Problem(f"{options.model[0]}: --write and --check take whole pages; a model is named to print its tables")
+    if options.language and (options.write or options.check):
+        right = "--write and --check take each table in the language of its marker, such as summary.zh"
+        raise Problem(f"--language {options.language}: {right}; a language is named to print")
     if options.write:
         for path in _pages(options):
             renderer.write(path, every, records)

@@ -24,7 +24,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "oom": ("out of memory", "内存不足"),
         "oom in words": ("out of memory ({guide})", "{guide}"),
-        "lost": ("out of memory, which the card does not expect", "内存不足，且模型卡未预期"),
+        "lost": ("out of memory, which the card does not expect", "内存不足，且模型卡片未预期"),
         "run": ("run", "名称"),
         "devices": ("devices", "卡数"),
         "final": ("final mIoU, %", "最终mIoU（%）"),
