@@ -102,8 +102,8 @@ def test_an_om_with_another_input_is_refused_with_its_reason(case, compiled, tmp
 def test_padding_of_the_last_batch_is_discarded(case, compiled, dataset, tmp_path):
     """Five frames at batch 4 are five matrices, those of the CPU."""
     cpu, (artifact, job) = Case(case.card, find("cpu"), 1), compiled(case)
-    found = worker.call(pipeline.evaluated, case, artifact, job, dataset, log=tmp_path / "log")
-    right = worker.call(pipeline.evaluated, cpu, job.onnx, job, dataset, log=tmp_path / "log")
+    found = worker.call(pipeline.evaluated, case, artifact, job, dataset, 0, log=tmp_path / "log")
+    right = worker.call(pipeline.evaluated, cpu, job.onnx, job, dataset, 0, log=tmp_path / "log")
 
     assert tuple(frame.stem for frame in dataset.frames) == found.stems
     assert np.array_equal(right.matrices, found.matrices)
