@@ -126,7 +126,14 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
             number(found["required_ratio"], "≥ {:g}") if "required_ratio" in found else Cell("told only" if ratio else ""),
             outcome(verdict.outcome),
         ))  # fmt: skip
-    return Table(f"{card.key}-ratios", f"{card.name}: ratios of best batches", RATIOS, tuple(rows), (*notes, *units))
+    return Table(
+        f"{card.key}-ratios",
+        f"{card.name}: ratios of best batches",
+        RATIOS,
+        tuple(rows),
+        (*notes, *units),
+        stacked=True,
+    )
 
 
 def outcome(word: str) -> Cell:
