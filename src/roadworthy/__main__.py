@@ -289,13 +289,13 @@ def _parser() -> argparse.ArgumentParser:
     models = argparse.ArgumentParser(add_help=False)
     models.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="more model cards")
 
-    def verb(function: Any, *, card: bool = True) -> argparse.ArgumentParser:
+    def verb(function: Any, *, card: bool = True, dry: bool = False) -> argparse.ArgumentParser:
         text = function.__doc__.rstrip(".")
         found = verbs.add_parser(function.__name__, help=text, description=text, parents=[models])
         found.set_defaults(verb=function)
         if card:
             found.add_argument("model", metavar="MODEL", help="key of a card, such as erfnet")
-        if function in (preprocess, score, evaluate, export):
+        if dry:
             found.add_argument("--dry-run", action="store_true", help="look for the inputs, show what would be done")
         return found
 
@@ -306,17 +306,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--split", choices=("train", "val"), default="val", help="other seeds for each (default: val)")
     add("--frames", type=_positive, default=cityscapes.SAMPLE_FRAMES["val"], help="how many")
 
-    add = verb(preprocess).add_argument
+    add = verb(preprocess, dry=True).add_argument
     add("source", type=Path, metavar="IMAGE_OR_DATA", help="a photograph, or a Cityscapes folder")
     add("out", type=Path, metavar="OUT", help="a .bin file, or a folder for them")
 
-    add = verb(score).add_argument
+    add = verb(score, dry=True).add_argument
     add("results", type=Path, metavar="RESULT_DIR", help="files <input name>_<output>.bin, as ais_bench writes them")
     add("--data", required=True, metavar="DIR", help="the Cityscapes folder they are of")
     add("--order", type=Path, metavar="FILE", help="frame stems, one a line")
     _add_scores(add)
 
-    add = verb(evaluate).add_argument
+    add = verb(evaluate, dry=True).add_argument
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="Cityscapes folder (default: the sample data)")
     _add_chip(add)
     add("--time-limit", type=float, default=900.0, metavar="S", help="seconds of silence (default: 900)")
@@ -325,7 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep-frames", type=int, default=0, metavar="N", help="keep the N worst frames as pictures (default: 0)")
     _add_scores(add)
 
-    add = verb(export).add_argument
+    add = verb(export, dry=True).add_argument
     add("out", type=Path, metavar="OUT.onnx")
     add("--weights", type=Path, metavar="FILE", help=WEIGHTS)
     add("--data", default=cityscapes.SAMPLE, metavar="DIR", help="frames that show what surgery did to class maps")

@@ -188,6 +188,12 @@ def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> 
     return Verdict(gate, "passed", "fits", "to fit", because, _figures(_last(records, "throughput")))
 
 
+def expected(card: ModelCard, record: Record) -> bool:
+    """Whether a record is of a batch that did not fit, as the card knows beforehand."""
+    batch = record.batch
+    return record.outcome == "oom" and batch is not None and card.target.expects_oom(find(record.soc), batch)
+
+
 def best(records: Iterable[Record], soc: str) -> Record | None:
     """The record of a chip's best batch, the smallest of equal ones; None where it has no throughput."""
     own = [r for r in records if r.soc == soc and r.metric == "throughput" and r.value is not None]
@@ -201,14 +207,9 @@ def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     that is known not to fit is no run.
     """
     records = list(records)
-    delivered = {name: soc for name, soc in socs().items() if soc.atc_name == find(card.target.judge).atc_name}
-    ran = {
-        r.soc
-        for r in records
-        if (r.source, r.metric) == ("measured", "throughput")
-        and r.soc in delivered
-        and not (r.outcome == "oom" and r.batch and card.target.expects_oom(delivered[r.soc], r.batch))
-    }
+    delivered = {name for name, soc in socs().items() if soc.atc_name == find(card.target.judge).atc_name}
+    speeds = [r for r in records if (r.source, r.metric) == ("measured", "throughput")]
+    ran = {r.soc for r in speeds if r.soc in delivered and not expected(card, r)}
     return [r for r in records if not (r.soc in ran and (r.source, r.metric) == ("published", "throughput"))]
 
 

@@ -77,9 +77,7 @@ def _cell(card: ModelCard, text: str, behind: Sequence[Record], language: Langua
     stated = card.published_.environment if own.run is None else {}  # which is of inference
     if others:
         return notes.Cell(text, figure=True, warning=origin.unlike(own, others[0], language))
-    lost = (
-        own.outcome == "oom" and own.batch is not None and not card.target.expects_oom(chips.find(own.soc), own.batch)
-    )
+    lost = own.outcome == "oom" and own.batch is not None and not gates.expected(card, own)
     told = {"origin": origin.origin(own, stated, language), "warning": word("lost", language) if lost else ""}
     return notes.Cell(text, figure=True, **told)
 

@@ -90,12 +90,7 @@ def _ran(card: ModelCard, known: Iterable[Record]) -> list[int]:
 
 def _tried(card: ModelCard, known: Iterable[Record]) -> list[Record]:
     """What is known of the delivered chip: of runs where there are any, else of its guide; no batch known not to fit."""
-    soc = chips.find(card.target.judge)
-    own = [
-        r
-        for r in known
-        if r.soc == soc.name and not (r.outcome == "oom" and r.batch and card.target.expects_oom(soc, r.batch))
-    ]
+    own = [r for r in known if r.soc == card.target.judge and not gates.expected(card, r)]
     return [r for r in own if r.source == "measured"] or own
 
 

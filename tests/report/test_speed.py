@@ -88,6 +88,18 @@ def test_published_figures_are_a_line_of_their_own_where_a_chip_was_measured(tin
     assert ["4", "90.00"] == rows(speed.ratios(tiny_card, figures, asked))[1][1:3]
 
 
+def test_the_star_of_a_chip_to_compare_with_is_at_the_batch_that_the_ratio_takes(tiny_card, chip):
+    """It keeps its guide's best batch where a slower one was measured."""
+    figures, asked = parts(tiny_card, [replace(chip, model="tiny", soc="Ascend310", batch=2, value=50.0)])
+
+    assert [["1", "★"], ["2", ""], ["4", ""]] == [
+        row[1:4:2] for row in rows(speed.figures_table(tiny_card, figures)) if row[0] == "Ascend310"
+    ]
+    assert {("1", "100.00")} == {
+        tuple(row[4:6]) for row in rows(speed.ratios(tiny_card, figures, asked)) if row[3] == "Ascend310"
+    }
+
+
 def test_of_equal_batches_the_smallest_is_the_best(tiny_card, chip):
     """In table and ratio, whichever was measured first."""
     later = [replace(chip, model="tiny", batch=b, when=f"2026-10-{20 - b:02}") for b in (8, 16)]

@@ -8,6 +8,7 @@ from roadworthy import gates, tables
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.judged import Judged
+from roadworthy.notes import SUPERSCRIPTS
 from roadworthy.record import Record
 from roadworthy.report import charts
 from roadworthy.report.charts import Chart, Line
@@ -63,14 +64,14 @@ def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -
 
 
 def figures_table(card: ModelCard, figures: Sequence[Record]) -> Table:
-    """Every cell's images/s and mIoU with where they come from; best batches marked, of measured ones if there are any.
+    """Every cell's images/s and mIoU with where they come from; best batches marked, those that ratios are of.
 
     Latencies, temperature and power are those of the run that the images/s are of.
     """
     speeds = [r for r in figures if r.metric == "throughput"]
     extras = {metric: head for metric, head in EXTRAS.items() if any(r.metric == metric for r in figures)}
-    ran = _measured(speeds)
-    best = {soc: gates.best([r for r in speeds if not _beside(r, ran)], soc) for soc in {r.soc for r in speeds}}
+    counted = gates.counted(card, speeds)
+    best = {soc: gates.best(counted, soc) for soc in {r.soc for r in speeds}}
     cells: dict[tuple[str, int | None], dict[str, Record]] = {}
     for r in figures:
         cells.setdefault((r.soc, r.batch), {})[r.metric] = r
@@ -111,7 +112,7 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
         ratio = found.get("ratio")
         mark = ""
         if ratio is None or "measured unlike" in verdict.because:
-            mark = _superscript(len(notes) + 1)
+            mark = str(len(notes) + 1).translate(SUPERSCRIPTS)
             told = verdict.because if ratio is None else verdict.because.partition("measured unlike: ")[2]
             notes.append(f"{mark} {judged.soc} against {other}: {'measured unlike: ' * bool(ratio)}{told}.")
         if other in chips.socs() and (dies := chips.find(other).dies) > 1 and ratio:
@@ -166,7 +167,3 @@ def _behind(figures: Sequence[Record], soc: str, value: float | None) -> Record 
 
 def _lost(record: Record) -> str:
     return "out of memory" if record.outcome == "oom" else record.outcome
-
-
-def _superscript(count: int) -> str:
-    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(count))

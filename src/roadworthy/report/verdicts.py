@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roadworthy import soc as chips
+from roadworthy.ci import WORST_FIRST
 from roadworthy.judged import Judged
 from roadworthy.report.grid import Cell, Table, day, heads
 from roadworthy.report.speed import outcome
 
-WORST_FIRST = ("failed", "unjudged", "passed")
 HEADS = heads("outcome", "model", "chip", "batch", "gate", "observed", "required", "because", "from")
 
 
