@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from roadworthy import card as cards
+from roadworthy.layout import Column, Layout
 from roadworthy.published import Published
 from roadworthy.record import Record
 from roadworthy.standard import layouts
@@ -63,3 +64,16 @@ def test_a_lost_batch_has_the_words_of_its_guide(tiny_card):
     assert "out of memory (内存不足，无法推理)" == words(MODELS["icnet"], "en")
     assert "内存不足，无法推理" == words(MODELS["icnet"], "zh")
     assert "内存不足" == words(tiny_card, "zh")
+
+
+def test_each_chip_has_the_words_of_its_own_column(tiny_card):
+    """A guide may say it in two ways."""
+    own = [Column(soc, "throughput", soc, oom=oom) for soc, oom in (("Ascend310", "one"), ("T4", "two"))]
+    card = replace(tiny_card, table=(Layout("t", "batches", tuple(own)),))
+    lost = [
+        Record(model="tiny", soc=soc, batch=1, metric="throughput", value=None, outcome="oom", source="measured")
+        for soc in ("T4", "Ascend310")
+    ]
+    (layout,) = layouts(card, lost, "zh").values()
+
+    assert ["two", "one"] == [column.oom for column in layout.columns if column.show == "throughput"]
