@@ -22,6 +22,7 @@ from roadworthy import terminal
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7]|38)(?:;\d+)*m")  # of letters
 SGR = re.compile(r"\x1b\[[0-9;]*m")
+END = "\x03"  # of a text: no drawing holds it
 DRAWN = re.compile(re.escape(terminal.BELOW) + r"([^\x1b]*)" + re.escape(terminal.BACK))
 VARIABLES = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
@@ -67,12 +68,13 @@ class Typed:
         self.below = terminal.Below(self.file, lambda: self.now)
 
     def said(self) -> str:
-        """What came since it was last asked."""
-        os.set_blocking(self.ours, False)
-        try:
-            return os.read(self.ours, 1 << 16).decode()
-        except BlockingIOError:
-            return ""
+        """What came since it was last asked: all of it, since a terminal hands on in parts, and later, what is written."""
+        self.file.write(END)
+        self.file.flush()
+        said = ""
+        while not said.endswith(END):
+            said += os.read(self.ours, 1 << 16).decode()
+        return said.removesuffix(END)
 
 
 @pytest.fixture
