@@ -251,17 +251,26 @@ def test_a_cell_that_crashed_last_shows_no_older_figure(tiny_card):
         replace(SPEED, source="emulated"),
         replace(SPEED, soc="cpu"),
         replace(SPEED, runtime="standin"),
-        replace(SPEED, value=None, outcome="unstable"),
         replace(SPEED, model="other"),
         replace(MIOU, frames=9),
         replace(MIOU, weights="untrained-0.safetensors@0"),
     ],
-    ids=["sample", "emulated", "cpu", "standin", "unstable", "other-model", "few-frames", "untrained"],
+    ids=["sample", "emulated", "cpu", "standin", "other-model", "few-frames", "untrained"],
 )
 def test_what_never_enters(tiny_card, record):
     """No figure of drawn frames, of the CPU, of a stand-in, of other frames than all of val or of untrained weights."""
     assert TINY == tables.results(tiny_card, [record])
     assert SUMMARY == tables.summary([tiny_card], [record])
+
+
+def test_an_unstable_run_shows_no_figure_and_takes_the_guides_from_the_verdict(tiny_card):
+    """As in a run and in the report: the chip ran, and nobody knows how fast; tables keep the guide's figures."""
+    unstable = replace(SPEED, value=None, outcome="unstable")
+
+    assert TINY == tables.results(tiny_card, [unstable])
+    (row,) = cells(tables.summary([tiny_card], [unstable]))
+    assert ["tiny", "Ascend310P3", "", "", "", "", "89.50", "90.00"] == row[:8]
+    assert "passed, unjudged: throughput against Ascend310" == row[8]
 
 
 def test_the_summary_has_a_row_for_every_chip_delivered(tiny_card):

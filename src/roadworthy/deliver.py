@@ -21,7 +21,7 @@ def write(card: ModelCard, records: Sequence[Record], out: Path, language: Langu
 
     Raises Problem for any other folder, and where it cannot be written.
     """
-    levels = zoo.levels(card, tables.figures(card, records))
+    levels = zoo.levels(card, tables.counted(card, records))
     texts = {GUIDE: manual.text(card, records, language), LEVELS: zoo.text(levels)}
     try:
         _check(out, manual.mark(card))

@@ -14,6 +14,7 @@ from roadworthy.soc import Soc, find, socs
 FULL_VAL = 500  # frames of Cityscapes val, which published figures are about
 SAME_PIXELS = 0.9999  # exported graph against torch, and a batch size against batch 1
 OPERATED_PIXELS = 0.999  # surgery may move a few pixels, no more
+RAN = ("ok", "unstable")  # a batch that gave results, be its speed steady or not
 BROKEN = ("crash", "timeout", "unsupported")  # a batch that was to run alone and gave nothing
 REGRESSION = 0.0005  # 0.05 points of mIoU: more than another CPU's rounding, less than any defect
 
@@ -177,7 +178,7 @@ def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> 
         )
     if broken := next((r for r in records if r.metric == "throughput" and r.outcome in BROKEN), None):
         return Verdict(gate, "failed", broken.outcome, "to fit", broken.detail or broken.outcome)
-    if not any(r.outcome in ("ok", "unstable") for r in records):
+    if not any(r.outcome in RAN for r in records):
         told = next((r.detail for r in records if r.detail), f"batch {batch} did not run on {soc.name}")
         return Verdict(gate, "unjudged", "nothing", "", told)
     if small := next((r.size for r in records if r.size), None):

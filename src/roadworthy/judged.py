@@ -62,8 +62,7 @@ def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) ->
     for (kind, _, soc, batch), cell in cells.items():
         gaps = not compared & {(soc, batch, r.runtime) for r in _of(cell, "miou")}
         found += _of_cell(card, chips.find(soc), batch, cell, older[soc, batch], promised=kind == PROMISE, gaps=gaps)
-    ran = [r for r in rows if r.outcome == "unstable"]  # which is no figure, and yet the chip ran
-    return [*found, *_parity(card, cells), *_ratios(card, gates.counted(card, [*figures, *_aside(cells), *ran]), rule)]
+    return [*found, *_parity(card, cells), *_ratios(card, [*tables.counted(card, rows), *_aside(cells)], rule)]
 
 
 def _cells(figures: Sequence[Record], rows: Sequence[Record]) -> dict[Cell, list[Record]]:

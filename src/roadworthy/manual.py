@@ -33,7 +33,7 @@ def text(card: ModelCard, records: Iterable[Record], language: Language) -> str:
         told = f"target.judge is {card.target.judge}; the zoo's guide is of an Ascend chip, such as Ascend310P3"
         raise Problem(f"{card.path}: {told}")
     records = list(records)
-    known = tables.figures(card, records)
+    known = tables.counted(card, records)
     pages = Environment(  # noqa: S701  Markdown: what comes from cards and records goes through `md` and `code`
         loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -111,7 +111,7 @@ def _of_figures(card: ModelCard, known: Sequence[Record], language: Language) ->
 def _commands(card: ModelCard, known: Sequence[Record]) -> dict[str, Any]:
     """Lines as a person types them, at the delivered chip's best batch, by the functions that build what is run."""
     soc = chips.find(card.target.judge)
-    best = gates.best(gates.counted(card, known), soc.name)
+    best = gates.best(known, soc.name)
     case = Case(card, soc, best.batch if best and best.batch else card.export.batches[0])
     files, speed = ais_bench.running(case, 0)
     judge = ["pytest", f"{CLONE}/acceptance", "-k", f"{card.key} and not training", "--soc", soc.name]

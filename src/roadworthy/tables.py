@@ -41,8 +41,19 @@ def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     return list(newest.values())
 
 
+def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
+    """The figures that verdicts are given on: those of a delivered chip that ran, however unsteadily, are its own alone."""
+    records = list(records)
+    unstable = [r for r in records if r.model == card.key and r.outcome == "unstable" and _of_chip(r)]
+    return gates.counted(card, [*figures(card, records), *unstable])
+
+
+def _of_chip(record: Record) -> bool:
+    return record.source == "measured" and record.soc != "cpu" and record.runtime != "standin"
+
+
 def _counts(record: Record) -> bool:
-    if record.source != "measured" or record.soc == "cpu" or record.runtime == "standin":
+    if not _of_chip(record):
         return False
     if record.metric.startswith("agreement."):  # graphs run on the host, under the name of the chip that they are for
         return False
@@ -103,7 +114,7 @@ def summary(cards: Iterable[ModelCard], records: Sequence[Record], language: Lan
     head = [word(name, language) if name in WORDS else name for name in names]
     rows = []
     for card in cards:
-        known = [r for r in gates.counted(card, figures(card, records)) if r.run is None]  # of training there is no row
+        known = [r for r in counted(card, records) if r.run is None]  # of training there is no row
         rows += [_summary_row(card, soc, known, language) for soc in _delivered(card, known)]
     found = notes.noted(head, rows, language)
     return _markdown(found.head, found.rows) + _below([word("of best", language), *found.lines])

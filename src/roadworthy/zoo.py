@@ -44,11 +44,11 @@ class Level:
 
 
 def levels(card: ModelCard, known: Iterable[Record]) -> tuple[Level, ...]:
-    """All lines, in the order of the zoo's files; `known` is the newest figure of every cell, published or measured.
+    """All lines, in the order of the zoo's files; `known` is what verdicts are given on, of every cell the newest.
 
     The chip that the card delivers is judged, tuned or not. Where nothing ran on it, nothing good is said of it.
     """
-    known = [r for r in gates.counted(card, known) if r.model == card.key and r.run is None]
+    known = [r for r in known if r.model == card.key and r.run is None]
     ran, conversion = _function(card, known), _conversion(card, known)
     found = [_precision(card, known), _tuning(card, known), _speed(card, known)]
     if ran.status == "NOK":
@@ -85,7 +85,7 @@ def _conversion(card: ModelCard, known: Sequence[Record]) -> Level:
 
 def _ran(card: ModelCard, known: Iterable[Record]) -> list[int]:
     """Batch sizes that ran on the delivered chip."""
-    return sorted({r.batch for r in _tried(card, known) if r.outcome == "ok" and r.batch is not None})
+    return sorted({r.batch for r in _tried(card, known) if r.outcome in gates.RAN and r.batch is not None})
 
 
 def _tried(card: ModelCard, known: Iterable[Record]) -> list[Record]:
