@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,15 +148,13 @@ def test_names_are_kept_as_they_are(merge, tmp_path, name):
     assert [name] == [r.model for r in record.read(tmp_path / "all" / "records.jsonl")]
 
 
-def test_ten_thousand_records_are_joined_in_five_seconds(merge, tmp_path):
-    """Half of them twice."""
+def test_ten_thousand_records_are_joined(merge, tmp_path):
+    """Half of them twice; `bench` has the seconds."""
     rows = [replace(ROW, batch=number) for number in range(1, 5001)]
     one, other = kept(tmp_path / "a.jsonl", *rows), kept(tmp_path / "b.jsonl", *rows)
-    start = time.perf_counter()
     _, _, err = merge(one, other, "--out", tmp_path / "all.jsonl")
 
     assert "5000 records, 5000 duplicates left out\n" == err
-    assert time.perf_counter() - start < 5
 
 
 def test_a_folder_gets_the_samples_too(merge, tmp_path):
