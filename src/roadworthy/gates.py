@@ -100,8 +100,11 @@ def parity(records: Iterable[Record]) -> Verdict:
     return min(exported, operated, key=lambda verdict: ("failed", "unjudged", "passed").index(verdict.outcome))
 
 
-def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdict:
-    """No worse than the newest committed record of the same model, chip, data and runtime (same batch if there is one)."""
+def regression(records: Iterable[Record], before: Sequence[Record], *, committed: bool = True) -> Verdict:
+    """No worse than the newest record before of the same model, chip, data and runtime (same batch if there is one).
+
+    These are `committed` ones, or older ones of the same batch size.
+    """
     gate = "regression"
     own = _last(records, "miou")
     if own is None or own.value is None:
@@ -112,18 +115,21 @@ def regression(records: Iterable[Record], committed: Sequence[Record]) -> Verdic
         return Verdict(gate, "unjudged", observed, "", because, _figures(own))
     same = [
         r
-        for r in committed
+        for r in before
         if r.value is not None
         and (r.model, r.soc, r.metric, r.runtime) == (own.model, own.soc, own.metric, own.runtime)
         and _same_data(r.data, own.data)
     ]
     if not same:
-        because = f"no committed record of {own.model} on {own.soc} with {own.data} and {own.runtime}; --update-records adds one"
+        named, where = f"of {own.model} on {own.soc}", f"with {own.data} and {own.runtime}"
+        because = f"no older record {named} at this batch size {where}"
+        if committed:
+            because = f"no committed record {named} {where}; --update-records adds one"
         return Verdict(gate, "unjudged", observed, "", because, _figures(own))
     newest = max([r for r in same if r.batch == own.batch] or same, key=lambda r: r.when or "")
     assert newest.value is not None
     floor = newest.value - REGRESSION
-    because = f"the committed record of {newest.when} at batch {newest.batch} is {newest.value:.6f}"
+    because = f"the {'committed' if committed else 'older'} record of {newest.when} at batch {newest.batch} is {newest.value:.6f}"
     figures = {**_figures(own), "required_miou": floor}
     return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", because, figures)
 

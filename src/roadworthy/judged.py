@@ -121,11 +121,7 @@ def _of_cell(  # noqa: PLR0913  what a cell is judged by
 def _regression(own: Record, older: Iterable[Record]) -> Verdict:
     """Against the newest older record of those at the same batch size: those at others may be of the same run."""
     before = [r for r in older if (r.when or "") < (own.when or "")]
-    verdict = gates.regression([own], before)
-    if verdict.outcome == "unjudged" and not own.untrained and own.value is not None:
-        told = f"no older record of {own.model} on {own.soc} at this batch size with {own.data} and {own.runtime}"
-        return replace(verdict, because=told)
-    return replace(verdict, because=verdict.because.replace("the committed record of", "the older record of"))
+    return gates.regression([own], before, committed=False)
 
 
 def _parity(card: ModelCard, cells: Mapping[Cell, Sequence[Record]]) -> list[Judged]:

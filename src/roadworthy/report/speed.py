@@ -9,6 +9,7 @@ from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.judged import Judged
 from roadworthy.notes import SUPERSCRIPTS
+from roadworthy.origin import unlike
 from roadworthy.record import Record
 from roadworthy.report import charts
 from roadworthy.report.charts import Chart, Line
@@ -110,11 +111,10 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
         own = _behind(figures, judged.soc, found.get("throughput"))
         reference = _behind(figures, other, found.get("reference_throughput"))
         ratio = found.get("ratio")
-        mark = ""
-        if ratio is None or "measured unlike" in verdict.because:
-            mark = str(len(notes) + 1).translate(SUPERSCRIPTS)
-            told = verdict.because if ratio is None else verdict.because.partition("measured unlike: ")[2]
-            notes.append(f"{mark} {judged.soc} against {other}: {'measured unlike: ' * bool(ratio)}{told}.")
+        told = unlike(own, reference) if own and reference else verdict.because
+        mark = str(len(notes) + 1).translate(SUPERSCRIPTS) if told else ""
+        if told:
+            notes.append(f"{mark} {judged.soc} against {other}: {told}.")
         if other in chips.socs() and (dies := chips.find(other).dies) > 1 and ratio:
             units[f"{other}: the unit is the card of {dies} dies."] = None
         rows.append((
