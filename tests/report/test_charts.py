@@ -14,7 +14,7 @@ from roadworthy.report import charts
 from roadworthy.report.charts import Line
 
 LINES = [
-    Line("Ascend310", (1, 4), (100.0, 120.0), (16,)),
+    Line("Ascend310", (1, 4), (100.0, 120.0), ((16, "out of memory"),)),
     Line("T4 <b> & $x$", (1, 4, 16), (80.0, 95.5, 90.0)),
 ]
 REQUIRED = [("required: 1.2 x Ascend310 = 144.00", 144.0)]
@@ -100,7 +100,7 @@ def test_no_two_lines_look_alike():
 
 def test_a_chip_without_a_figure_is_drawn_as_lost():
     """Out of memory at its only batch."""
-    assert "out of memory" in texts(charts.throughput("one", "T", [Line("T4", (), (), (1,))], []).svg)
+    assert "crash" in texts(charts.throughput("one", "T", [Line("T4", (), (), ((1, "crash"),))], []).svg)
 
 
 SEEN = {  # Machado, Oliveira and Fernandes 2009, severity 1: linear RGB as it is seen

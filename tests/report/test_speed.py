@@ -100,6 +100,14 @@ def test_the_star_of_a_chip_to_compare_with_is_at_the_batch_that_the_ratio_takes
     }
 
 
+def test_a_batch_that_broke_has_its_mark_in_the_chart(tiny_card, chip):
+    """As one out of memory has: a line that only ends would hide it."""
+    broken = replace(chip, model="tiny", batch=4, value=None, outcome="crash", detail="aicore died")
+    figures, asked = parts(tiny_card, [broken])
+
+    assert "Ascend310P3 crash at 4" in speed.chart(tiny_card, figures, asked).svg
+
+
 def test_of_equal_batches_the_smallest_is_the_best(tiny_card, chip):
     """In table and ratio, whichever was measured first."""
     later = [replace(chip, model="tiny", batch=b, when=f"2026-10-{20 - b:02}") for b in (8, 16)]

@@ -53,12 +53,12 @@ LOOK: Any = ["default", SETTINGS]  # whatever a user's matplotlibrc says
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart: `at` are batch sizes, or days as ISO 8601 times; `lost` are batch sizes out of memory."""
+    """One line of a chart: `at` are batch sizes, or days as ISO 8601 times; `lost` are batch sizes, each with what it met."""
 
     label: str
     at: tuple[float | str, ...]
     values: tuple[float, ...]
-    lost: tuple[int, ...] = ()
+    lost: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Chart:
 
 @style.context(LOOK)
 def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[tuple[str, float]]) -> Chart:
-    """Images/s by batch size: best batches ringed, batches out of memory crossed, required speeds as lines."""
+    """Images/s by batch size: best batches ringed, those out of memory or broken crossed, required speeds as lines."""
     figure, axes = _figure([*(f"{line.label}{BEST}" for line in lines), *(label for label, _ in required)])
-    batches = sorted({int(at) for line in lines for at in (*line.at, *line.lost)})
+    batches = sorted({int(at) for line in lines for at in (*line.at, *dict(line.lost))})
     place = {batch: i for i, batch in enumerate(batches)}
     top = max([*(v for line in lines for v in line.values), *(v for _, v in required)], default=1.0)
     for i, line in enumerate(lines):
@@ -87,19 +87,21 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
         axes.plot(
             at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=_wrapped(label)
         )
-        for batch in line.lost:
-            axes.plot(place[batch], 0.07 * top * (1 + i % 4), "x", color=colour, markersize=7, mew=2)
-            axes.annotate(
-                "out of memory", (place[batch], 0.07 * top * (1 + i % 4)), (-7, 0), textcoords="offset points",
-                ha="right", va="center", fontsize=9, color=INK,
-            )  # fmt: skip
+        for batch, met in line.lost:
+            spot, side = (
+                (place[batch], 0.07 * top * (1 + i % 4)),
+                -1 if place[batch] else 1,
+            )  # the first has an axis left
+            axes.plot(*spot, "x", color=colour, markersize=7, mew=2)
+            look: Any = {"textcoords": "offset points", "ha": "right" if side < 0 else "left", "va": "center"}
+            axes.annotate(met, spot, (7 * side, 0), fontsize=9, color=INK, **look)
     for i, (label, speed) in enumerate(required):
         axes.axhline(speed, color=INK, linestyle=DASHES[i % len(DASHES)], linewidth=1.3, label=label)
     axes.set(ylim=(0, 1.16 * top), xlim=(-0.35, max(len(batches) - 0.65, 0.35)), xlabel="batch size", ylabel="images/s")
     axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
     axes.xaxis.set_minor_locator(NullLocator())
     shown = [f"{line.label} up to {max(line.values):.2f}" for line in lines if line.values]
-    lost = [f"{line.label} out of memory at {', '.join(map(str, line.lost))}" for line in lines if line.lost]
+    lost = [f"{line.label} {met} at {batch}" for line in lines for batch, met in line.lost]
     asked = [f"{label}" for label, _ in required]
     return _svg(figure, name, title, "; ".join([*shown, *lost, *asked]))
 

@@ -48,7 +48,7 @@ def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -
     lines = []
     for kind, own in kinds.items():
         fit = [r for r in own if r.value is not None]
-        lost = tuple(r.batch for r in own if r.outcome == "oom" and r.batch)
+        lost = tuple((r.batch, _lost(r)) for r in own if r.value is None and r.batch)
         lines.append(Line(", ".join(kind), tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit), lost))
     lines = [line for line in lines if line.values or line.lost]
     if not lines:
