@@ -31,6 +31,7 @@ LAYERS = [
     {"terminal", "scoreboard"},  # the rim to a terminal
     {"reporter"},
     {"training"},  # the rim of one verb
+    {"verbs"},  # the rim of all
     {"plugin", "__main__"},  # the rim
 ]
 NOUNS = LAYERS[1] | LAYERS[2]

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from roadworthy.__main__ import _parser
 from roadworthy.record import Record
 from roadworthy.report import origins
+from roadworthy.verbs import flags
 
 
 def test_a_column_for_every_chip_of_its_newest_run(chip):
@@ -89,7 +89,7 @@ def test_the_command_of_a_training_run_is_one_of_the_verb(models):
     )  # fmt: skip
     (command,) = origins.commands(models, [row])
     words = shlex.split(command.lines[0])
-    options = _parser().parse_args(["train", *words[5:]])
+    options = flags.parser().parse_args(["train", *words[5:]])
 
     assert ["torchrun", "--nproc-per-node", "8", "-m", "roadworthy.train"] == words[:5]
     assert ("icnet", "val", "8p", 16, 0.1, "960x960") == (
