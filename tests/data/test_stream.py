@@ -92,3 +92,24 @@ def test_results_keep_their_order_whoever_is_first():
         return job
 
     assert list(range(6)) == list(stream.in_order(work, range(6), ahead=2))
+
+
+def test_to_leave_early_waits_for_no_job():
+    """The garbage collector may close what an error left behind while its thread holds the very lock that a join takes."""
+    go_on, begun = threading.Event(), []
+
+    def work(job: int) -> int:
+        begun.append(job)
+        return job if job == 0 or go_on.wait(30) else -1
+
+    results = stream.in_order(work, range(100), ahead=9)
+    assert 0 == next(results)
+    leaving = threading.Thread(target=results.close)
+    leaving.start()
+    leaving.join(10)
+    left = not leaving.is_alive()
+    go_on.set()
+    leaving.join()
+
+    assert left
+    assert len(begun) <= 3  # those that were not begun never are

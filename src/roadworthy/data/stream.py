@@ -71,18 +71,21 @@ def in_order(
 
     With `bursts`, `ahead` jobs are done at once when the first of them is asked for, and nothing in between: beside a
     session that uses all cores of the host, work would make the session's threads wait for each other.
+
+    Whoever leaves before the end waits for no job: one that was begun ends by itself. A generator left behind by an
+    error is closed by the garbage collector, in whatever thread that runs: to join threads there can wait for ever.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Done]] = deque()
-        todo = iter(jobs)
-        try:
-            while True:
-                if not bursts or not waiting:
-                    waiting.extend(pool.submit(work, job) for job in islice(todo, ahead - len(waiting)))
-                if not waiting:
-                    return
-                if bursts:
-                    wait(waiting)
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Future[Done]] = deque()
+    todo = iter(jobs)
+    try:
+        while True:
+            if not bursts or not waiting:
+                waiting.extend(pool.submit(work, job) for job in islice(todo, ahead - len(waiting)))
+            if not waiting:
+                return
+            if bursts:
+                wait(waiting)
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
