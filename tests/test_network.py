@@ -189,6 +189,19 @@ def test_untrained_weights_depend_on_names_and_differ_between_layers(tiny_card, 
     assert len(logits.argmax(1).unique()) > 3
 
 
+def test_untrained_weights_are_the_same_with_any_number_of_threads(erfnet, tmp_path):
+    """Sums over pixels differ in their last bits; a checkpoint of another name would be another network."""
+    frame, before = np.random.default_rng(0).random((1, 3, 128, 256), np.float32), torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            network.save_untrained(erfnet, frame, tmp_path / f"{threads}.safetensors")
+    finally:
+        torch.set_num_threads(before)
+
+    assert 1 == len({(tmp_path / f"{threads}.safetensors").read_bytes() for threads in (1, 2, 3)})
+
+
 ORIGINALS = [
     ("erfnet", "net:ERFNet", []),
     ("icnet", "net:ICNet", ["--path", "eval"]),

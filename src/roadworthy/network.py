@@ -163,7 +163,9 @@ def _settle(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """Give a BatchNorm the power of what it is about to see, one for all channels, and no mean.
 
     Means of every channel would be taken off exactly and what is left enlarged, layer by layer: rounding errors too.
+    A power is rounded to one of two, so that weights are the same however many threads have summed it.
     """
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_var is not None
-    norm.running_var.fill_(float(inputs[0].square().mean()))
+    power = max(float(inputs[0].square().mean()), 1e-12)  # of an input of zeros there is none
+    norm.running_var.fill_(2.0 ** round(math.log2(power)))

@@ -35,7 +35,7 @@ class Tiny(nn.Module):
 '''
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # a folder that is no package has no scope of its own
 def _one_thread() -> Iterator[None]:
     """Networks this small are faster by one thread, and on a busy machine many times."""
     before = torch.get_num_threads()
