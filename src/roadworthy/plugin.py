@@ -33,6 +33,7 @@ MARKER = (
     "`training_ratios` (as `ratios`) or `scaled` (on several devices); "
     "a measured one needs a run and is left out with --published"
 )
+IN_A_WORKER = "-n (pytest-xdist): verdicts are given in one process, cases one at a time; run the suite without it"
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
 
 
@@ -146,6 +147,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         case = item.callspec.params.get("case") if isinstance(item, pytest.Function) else None
         if not isinstance(case, Case | TrainCase) or (config.option.published and marker.kwargs.get("measured")):
             out.append(item)  # pytest puts a mark of its own where there are no cases
+        elif _in_a_worker(config) and state.ours:
+            out.append(item)  # one is enough to say that none is judged here
         else:
             state.ours[item.nodeid] = case
     items[:] = [item for item in items if item not in out]
@@ -174,6 +177,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     state = session.config.stash.get(KEY, None)
     if state is None or not state.ours or session.config.option.collectonly or session.testsfailed:
         return None
+    if _in_a_worker(session.config):
+        return None
     if session.config.option.dry_run:
         _print_plans(session.config, state)
         return True
@@ -183,6 +188,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         except Problem as problem:
             raise pytest.UsageError(str(problem)) from None
     return None
+
+
+@pytest.hookimpl(tryfirst=True)  # before a fixture
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse to judge in a worker of pytest-xdist: another would hold the chip, and nobody would have all verdicts."""
+    state = item.config.stash.get(KEY, None)
+    if _in_a_worker(item.config) and state is not None and item.nodeid in state.ours:
+        pytest.fail(IN_A_WORKER, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -291,6 +304,11 @@ def committed(pytestconfig: pytest.Config) -> list[Record]:
 def training(pytestconfig: pytest.Config) -> list[Record]:
     """The records that training is judged by: the guides', then those that were measured, oldest first."""
     return _state(pytestconfig).selection.training_records()
+
+
+def _in_a_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of many that pytest-xdist has started."""
+    return hasattr(config, "workerinput")
 
 
 def _gate(item: pytest.Item) -> str:
