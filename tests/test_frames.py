@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roadworthy import frames, pipeline, record, worker
+from roadworthy import evaluations, frames, pipeline, record, worker
 from roadworthy.__main__ import main
 from roadworthy.case import Case
 from roadworthy.data.cityscapes import Dataset, Frame
@@ -177,7 +177,7 @@ def test_of_all_processes_the_worst_are_sent_and_ordered():
     matrices = np.zeros((4, 19, 20), np.int64)
     for matrix, miou in zip(matrices, every.values(), strict=True):
         matrix[3, 3], matrix[3, 19] = round(10 * miou), 10 - round(10 * miou)
-    whole = pipeline.Evaluation(tuple(every), matrices, (), (), "none", 1)
+    whole = evaluations.Evaluation(tuple(every), matrices, (), (), "none", 1)
 
     def gathered(own: list[Seen]) -> list[list[Seen]]:
         sent.append([one.stem for one in own])

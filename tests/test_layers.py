@@ -26,7 +26,7 @@ LAYERS = [
     {"report"},  # what all readers say, as a page
     {  # the order of steps
         *("pipeline", "train", "evidence", "material", "workshop", "run", "plan", "header", "results", "demo"),
-        *("rehearsal", "manual", "deliver", "frames"),
+        *("rehearsal", "manual", "deliver", "frames", "evaluations"),
     },
     {"terminal", "scoreboard"},  # the rim to a terminal
     {"reporter"},

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from roadworthy import card as cards
-from roadworthy import pipeline
+from roadworthy import evaluations, pipeline
 from roadworthy.card import Sample
 
 KEPT = {"icnet": 0.8, "hrnet": 0.1}  # by untrained weights, which are at the mercy of a pixel; the others keep all
@@ -45,10 +45,10 @@ def compared(one_frame, monkeypatch):
 def judge(key, found):
     """Both graphs are the torch module's; the ledger has every change, and its effect."""
     exported, operated = found.graphs[0], found.graphs[-1]
-    kept = pipeline.same_pixels(found.modules["evaluated"], operated)
+    kept = evaluations.same_pixels(found.modules["evaluated"], operated)
 
-    assert pipeline.same_pixels(found.modules["exported"], exported) >= 0.9999
-    assert pipeline.same_pixels(found.modules["operated"], operated) >= 0.9999
+    assert evaluations.same_pixels(found.modules["exported"], exported) >= 0.9999
+    assert evaluations.same_pixels(found.modules["operated"], operated) >= 0.9999
     assert KEPT.get(key, 0.9999) <= kept <= (0.999 if key in KEPT else 1)
     assert PASSES[key] == [entry.name for entry in found.ledger]
     assert {1} == {entry.frames for entry in found.ledger}

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roadworthy import pipeline, results
+from roadworthy import evaluations, pipeline, results
 from roadworthy.case import Case
 from roadworthy.problem import Problem
 from roadworthy.run import Run
@@ -96,7 +96,10 @@ def test_result_files_score_as_the_stream_does(tiny_card, tiny_data, dataset, fo
     scored = results.score_results(tiny_card, folder, dataset, quiet)
 
     assert streamed.stems == scored.stems
-    assert pytest.approx(pipeline.score(tiny_card, streamed).miou, abs=2e-3) == pipeline.score(tiny_card, scored).miou
+    assert (
+        pytest.approx(evaluations.score(tiny_card, streamed).miou, abs=2e-3)
+        == evaluations.score(tiny_card, scored).miou
+    )
 
 
 def test_a_stranger_among_the_results_is_named(folder, score):

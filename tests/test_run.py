@@ -13,6 +13,7 @@ from roadworthy.case import Case
 from roadworthy.problem import Unavailable
 from roadworthy.run import Run
 from roadworthy.runtimes import onnxruntime
+from roadworthy.score import miou
 from roadworthy.soc import find
 from roadworthy.workshop import Manner
 
@@ -131,7 +132,7 @@ def test_the_matrices_of_all_frames_lie_beside_the_record(run, case, tmp_path):
 
     assert (5, 19, 20) == kept["matrices"].shape
     assert "aachen_000000_000019" == kept["stems"][0]
-    assert pooled.value == pipeline.miou.pooled(kept["matrices"]).miou
+    assert pooled.value == miou.pooled(kept["matrices"]).miou
     assert ("tiny-v1/5", 5, "sample") == (own.data, own.frames, own.source)
     assert own.weights.startswith("tiny.safetensors@")
     assert {"python", "cpu", "onnxruntime", "threads"} <= own.environment.keys()

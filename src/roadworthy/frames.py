@@ -11,7 +11,7 @@ from PIL import Image
 
 from roadworthy.data import decode
 from roadworthy.data.cityscapes import Dataset
-from roadworthy.pipeline import Evaluation
+from roadworthy.evaluations import Evaluation
 from roadworthy.score import worst
 from roadworthy.score.worst import Seen
 from roadworthy.workshop import Share

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from roadworthy.card import ModelCard
 from roadworthy.data import cityscapes, decode, preprocess, stream
 from roadworthy.data.cityscapes import SHOWN, Dataset, Frame
-from roadworthy.pipeline import Evaluation, Progress
+from roadworthy.evaluations import Evaluation
+from roadworthy.pipeline import Progress
 from roadworthy.problem import BadOutput, Problem
 from roadworthy.score import postprocess
 

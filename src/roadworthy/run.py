@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import cache, frames, measure, pipeline, record
+from roadworthy import cache, evaluations, frames, measure, pipeline, record
 from roadworthy.case import Case
 from roadworthy.convert import ledger
 from roadworthy.data.cityscapes import Dataset
+from roadworthy.evaluations import Evaluation
 from roadworthy.evidence import Published, environment
 from roadworthy.material import Material
-from roadworthy.pipeline import Evaluation, Timing
+from roadworthy.pipeline import Timing
 from roadworthy.problem import BadOutput, CaseFailed, Problem, Unavailable
 from roadworthy.record import STANDIN, UNTRAINED, Record
 from roadworthy.score import miou
@@ -91,7 +92,7 @@ class Run:
     def _shared(self, case: Case, dataset: Dataset) -> Evaluation:
         """All frames, of which this process takes its share; what one process cannot do, all of them raise."""
         share = self._share
-        own, found = pipeline.share(dataset, share.rank, share.world), None
+        own, found = evaluations.share(dataset, share.rank, share.world), None
         try:
             if len(own):
                 with self._workshop.ready(case) as (artifact, job):
@@ -104,7 +105,7 @@ class Run:
         parts = share.gathered(replace(found, worst=()) if isinstance(found, Evaluation) else found)
         if lost := next((part for part in parts if isinstance(part, Problem)), None):
             raise lost
-        whole: Evaluation = pipeline.joined(parts) if share.world > 1 else parts[0]
+        whole: Evaluation = evaluations.joined(parts) if share.world > 1 else parts[0]
         if self._keep and (seen := frames.of_all(whole, mine, share, self._keep)) and share.first:
             pictures = self._samples(case, "frames", **frames.arrays(seen, dataset))
             self._worst[case.id] = (seen[0].miou, pictures)
@@ -125,7 +126,7 @@ class Run:
                 )
             path = self._samples(case, "matrices", stems=np.asarray(evaluation.stems), matrices=evaluation.matrices)
             pooled = miou.pooled(evaluation.matrices)
-            figures = {"miou": pipeline.score(case.card, evaluation).miou, "pooled_miou": pooled.miou}
+            figures = {"miou": evaluations.score(case.card, evaluation).miou, "pooled_miou": pooled.miou}
             records = [self._record(case, m, v, evaluation, samples=path) for m, v in figures.items()]
             if case.id in self._worst:
                 lowest, pictures = self._worst[case.id]
@@ -143,7 +144,7 @@ class Run:
 
         def compared() -> list[Record]:
             many = self.evaluation(case)
-            share = pipeline.same_pixels(self.evaluation(replace(case, batch=1)), many)
+            share = evaluations.same_pixels(self.evaluation(replace(case, batch=1)), many)
             return [self._record(case, "agreement.batch", share, many)]
 
         return self._kept(case, "agreement.batch", compared)
@@ -169,7 +170,7 @@ class Run:
                 "kept": (torch["evaluated"], last),
             }
             return [
-                self._record(case, f"agreement.{what}", pipeline.same_pixels(module, graph), graph, runtime=road)
+                self._record(case, f"agreement.{what}", evaluations.same_pixels(module, graph), graph, runtime=road)
                 for what, (module, graph) in compared.items()
             ]
 

@@ -91,7 +91,7 @@ from pathlib import Path
 import numpy as np
 
 from roadworthy import card as cards
-from roadworthy import network, pipeline
+from roadworthy import evaluations, network, pipeline
 from roadworthy.__main__ import main
 from roadworthy.train import group, loop
 
@@ -108,7 +108,7 @@ with group.joined(road, place) as many:
         dataset = pipeline.first_of(pipeline.open_data(data, card), frames)
         for name, found in ("many", many), ("alone", group.Group(road, group.Place(), many.device)):
             seen = loop.evaluated(card, module, dataset, found)
-            score = pipeline.score(card, seen).miou
+            score = evaluations.score(card, seen).miou
             path = Path(out) / f"{name}-{frames}-{place.rank}.npz"
             np.savez(path, stems=seen.stems, digests=seen.digests, matrices=seen.matrices, miou=score)
 '''

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from roadworthy import fingerprint, network, pipeline, soc
+from roadworthy import evaluations, fingerprint, network, pipeline, soc
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
 from roadworthy.data import stream
 from roadworthy.data.cityscapes import Dataset
-from roadworthy.pipeline import Evaluation
+from roadworthy.evaluations import Evaluation
 from roadworthy.problem import Problem
 from roadworthy.runtimes import eager
 from roadworthy.train import checkpoint, feed, loss, schedule, trouble
@@ -262,7 +262,7 @@ class Loop:
     def _validated(self, dataset: Dataset) -> float:
         """The mIoU by the card's convention, every process a share of the frames."""
         evaluation = evaluated(self.card, self.module, dataset, self.group)
-        return pipeline.score(self.card, evaluation).miou
+        return evaluations.score(self.card, evaluation).miou
 
     def _keep(self) -> None:
         state = checkpoint.state(self.plan, self.step, self.history, **self._parts())
@@ -304,10 +304,10 @@ def evaluated(card: ModelCard, module: nn.Module, dataset: Dataset, group: Group
     """All frames through the module, a share by every process; every process has the whole result."""
     group.same_statistics(module)
     place, case = group.place, Case(card, soc.find("cpu"), 1)
-    own = pipeline.share(dataset, place.rank, place.world)
+    own = evaluations.share(dataset, place.rank, place.world)
     session = eager.Session(module, group.device, (1, *card.input.shape))
     found = pipeline.evaluate(case, session, own, keep=0) if len(own) else None
-    return pipeline.joined(group.gathered(found))
+    return evaluations.joined(group.gathered(found))
 
 
 def _optimizer(plan: Plan, module: nn.Module) -> torch.optim.Optimizer:

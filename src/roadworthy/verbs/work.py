@@ -67,11 +67,11 @@ def preprocess(options: argparse.Namespace) -> None:
 
 def score(options: argparse.Namespace) -> None:
     """Count the mIoU of a folder of result files."""
-    from roadworthy import pipeline, rehearsal, results  # noqa: PLC0415
+    from roadworthy import evaluations, pipeline, rehearsal, results  # noqa: PLC0415
 
     card = given.card(options)
     dataset = pipeline.open_data(options.data, card)
-    names = pipeline.conventions(card, options.convention)
+    names = evaluations.conventions(card, options.convention)
     if options.order:
         dataset = cityscapes.read_order(options.order, dataset)
     if options.dry_run:
@@ -81,7 +81,7 @@ def score(options: argparse.Namespace) -> None:
         evaluation = results.score_results(card, options.results, dataset, progress)
     summary = results.summary_of(options.results)
     print(f"results: {f'those of {summary}' if summary else 'all files, there is no summary'}", file=sys.stderr)
-    _print_scores(pipeline.scores(card, evaluation, names), options)
+    _print_scores(evaluations.scores(card, evaluation, names), options)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -92,10 +92,10 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.keep_frames < 0:
             raise Problem(f"--keep-frames {options.keep_frames}: it must be 0 (none is kept) or more")
         if options.dry_run:
-            from roadworthy import pipeline, rehearsal  # noqa: PLC0415
+            from roadworthy import evaluations, rehearsal  # noqa: PLC0415
 
             case = given.case(options, options.batch, given.tell)
-            pipeline.conventions(case.card, options.convention)
+            evaluations.conventions(case.card, options.convention)
             given.show(rehearsal.evaluate(case, options.data, options.weights, options.device))
             return
         with training.shared() as share:
@@ -103,13 +103,13 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace, share: Share) -> None:
-    from roadworthy import cache, pipeline  # noqa: PLC0415
+    from roadworthy import cache, evaluations  # noqa: PLC0415
     from roadworthy.run import Run  # noqa: PLC0415
     from roadworthy.workshop import Manner  # noqa: PLC0415
 
     tell = given.tell if share.first else lambda _: None
     case = given.case(options, options.batch, tell)
-    names = pipeline.conventions(case.card, options.convention)
+    names = evaluations.conventions(case.card, options.convention)
     with terminal.counted("frames", shown=share.first) as progress, tempfile.TemporaryDirectory() as other:
         manner = Manner(
             options.device, options.time_limit, tell, progress, share=share, keep_frames=options.keep_frames
@@ -126,7 +126,7 @@ def _evaluate(options: argparse.Namespace, share: Share) -> None:
     origin = {"data": found.data, "weights": found.weights}
     how = f"{case.runtime}, in torch; --soc cpu runs the graph" if case.runtime == given.IN_TORCH else case.runtime
     print(f"data: {found.data}, weights: {found.weights}, runtime: {how}", file=sys.stderr)
-    _print_scores([{**row, **origin} for row in pipeline.scores(case.card, evaluation, names)], options)
+    _print_scores([{**row, **origin} for row in evaluations.scores(case.card, evaluation, names)], options)
 
 
 def export(options: argparse.Namespace) -> None:
