@@ -93,6 +93,17 @@ def test_it_reads_well_on_every_screen(opened, report, tmp_path, size, scheme):
     assert picture.stat().st_size > 50_000
 
 
+def test_tables_are_readable_on_a_phone(opened):
+    """Of classes, all columns are there at once; of others, which are scrolled, no row fills the screen."""
+    page = opened("phone")
+    page.evaluate("document.querySelectorAll('details').forEach((folded) => { folded.open = true; })")
+    hidden = "boxes => boxes.map((box) => box.scrollWidth - box.clientWidth)"
+    high = "rows => Math.max(...rows.map((row) => row.offsetHeight))"
+
+    assert max(page.eval_on_selector_all("[id*='-iou-'] .scroll", hidden)) < 24  # of a last letter in a wide font
+    assert page.eval_on_selector_all(".table:not(.stacked) tbody tr", high) < 844 / 6
+
+
 def column(page: Any, table: str, number: int) -> list[str]:
     """The texts of a column."""
     return page.eval_on_selector_all(
