@@ -183,6 +183,22 @@ def test_unstable_throughput_replaces_nothing(tiny_card):
     assert pytest.approx(2.22) == found.verdict.figures["ratio"]
 
 
+@pytest.mark.parametrize(("last", "outcome"), [("crash", "failed"), ("unstable", "passed")])
+def test_of_an_unstable_run_and_a_crash_the_newer_is_judged(tiny_card, last, outcome):
+    """A chip that ran since is not lost, and one that crashes since is."""
+    rows = [
+        replace(SPEED, value=None, outcome=word, detail="why", when=f"2026-0{1 + (word == last)}-01")
+        for word in ("unstable", "crash")
+    ]
+    found = [
+        one.verdict.outcome
+        for one in judged.verdicts(tiny_card, rows)
+        if one.cell == "tiny-bs1-Ascend310P3" and one.verdict.gate == "memory"
+    ]
+
+    assert {outcome} == set(found)
+
+
 def test_frames_that_did_not_fit_are_out_of_memory(tiny_card):
     """Whatever throughput the guide publishes; throughput that was measured says that the batch fits."""
     lost = replace(MIOU, value=None, outcome="oom", detail="245000")

@@ -284,8 +284,8 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(run, tiny_data, words, told
 
 
 def test_an_interrupt_while_modules_load_is_one_line(tmp_path):
-    """Ctrl-C within the first moments, before any verb has begun: a process that loads numpy on its way."""
-    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    """Ctrl-C within the first moments, before any verb has begun."""
+    (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
     command = [sys.executable, "-c", "import sys; from roadworthy.__main__ import main; sys.exit(main(['doctor']))"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(tmp_path)})
 

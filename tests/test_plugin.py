@@ -37,14 +37,16 @@ def suite(pytester: pytest.Pytester, tiny_models: Path, tiny_data: Path):
     return run
 
 
-def test_workers_of_xdist_judge_nothing_and_say_so(suite, pytester):
+def test_workers_of_xdist_run_nothing_and_say_so(suite, pytester):
     """Each would have a part of the verdicts, and two would hold one chip: one error, whatever the number of cases."""
     pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[test]'")
     result = suite("-n", "2", "--soc", "cpu")
 
     result.assert_outcomes(errors=1)
     assert 1 == result.ret
-    result.stdout.fnmatch_lines(["-n (pytest-xdist): verdicts are given in one process, *; run the suite without it"])
+    result.stdout.fnmatch_lines(
+        ["-n (pytest-xdist): cases run one at a time, in one process; run the suite without it"]
+    )
     assert not (pytester.path / "out").exists()
 
 

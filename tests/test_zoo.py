@@ -259,6 +259,23 @@ def test_a_chip_that_ran_unsteadily_ran(tiny_card):
     found = {level.key: level.status for level in zoo.levels(tiny_card, tables.counted(tiny_card, [unstable]))}
 
     assert ("OK", "OK", None) == (found["FuncStatus"], found["ModelConvert"], found["PerfStatus"])
+    told = because(tiny_card, "PerfStatus", *tables.counted(tiny_card, [unstable]))
+    assert "Ascend310P3 never ran steadily, so that no throughput of it counts: never steady" == told
+
+
+@pytest.mark.parametrize(("last", "status", "verdict"), [("crash", "NOK", "failed"), ("unstable", "OK", "passed")])
+def test_of_an_unstable_run_and_a_crash_the_newer_counts(tiny_card, last, status, verdict):
+    """In delivery and summary alike, at every batch."""
+    rows = [
+        replace(SPEED, batch=batch, value=None, outcome=outcome, detail="why", when=f"2026-0{1 + (outcome == last)}-01")
+        for outcome in ("unstable", "crash")
+        for batch in (1, 4, 16)
+    ]
+    found = {level.key: level.status for level in zoo.levels(tiny_card, tables.counted(tiny_card, rows))}
+    summary = tables.summary([tiny_card], rows).splitlines()[2]
+
+    assert status == found["FuncStatus"]
+    assert (verdict == "failed") == ("failed: memory" in summary)
 
 
 def test_nothing_known_is_nothing_said(tiny_card):

@@ -146,6 +146,8 @@ def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records
         because = f"there is no throughput of {soc.name}"
         if untrained := best([r for r in every if r.untrained], soc.name):
             because += f" with trained weights ({untrained.value:.2f} images/s with {untrained.weights})"
+        elif unstable := next((r for r in records if r.soc == soc.name and r.outcome == "unstable"), None):
+            because += f" that counts: it never ran steadily ({unstable.detail or unstable.outcome})"
         return Verdict(gate, "unjudged", "nothing", "", because)
     speed = f"{own.value:.2f} images/s at batch {own.batch}"
     if reference is None or not reference.value:

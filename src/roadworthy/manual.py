@@ -97,6 +97,7 @@ def _of_figures(card: ModelCard, known: Sequence[Record], language: Language) ->
     """What the records say: the zoo's levels, and the versions that they were taken with."""
     levels = [(level, level.because(language)) for level in zoo.levels(card, known)]
     measured = [r for r in known if r.source == "measured" and r.soc == card.target.judge and r.environment]
+    measured = [r for r in measured if r.outcome != "unstable"]  # whose figure stands nowhere
     newest = max(measured, key=lambda r: r.when or "", default=None)
     own = newest.environment if newest else {}
     return {

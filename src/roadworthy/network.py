@@ -168,4 +168,6 @@ def _settle(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_var is not None
     power = max(float(inputs[0].square().mean()), 1e-12)  # of an input of zeros there is none
+    if not math.isfinite(power):
+        raise ValueError("what a BatchNorm sees is not finite")
     norm.running_var.fill_(2.0 ** round(math.log2(power)))

@@ -33,7 +33,7 @@ MARKER = (
     "`training_ratios` (as `ratios`) or `scaled` (on several devices); "
     "a measured one needs a run and is left out with --published"
 )
-IN_A_WORKER = "-n (pytest-xdist): verdicts are given in one process, cases one at a time; run the suite without it"
+IN_A_WORKER = "-n (pytest-xdist): cases run one at a time, in one process; run the suite without it"
 NOTHING_JUDGED = pytest.ExitCode.NO_TESTS_COLLECTED  # 5
 
 
@@ -148,7 +148,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not isinstance(case, Case | TrainCase) or (config.option.published and marker.kwargs.get("measured")):
             out.append(item)  # pytest puts a mark of its own where there are no cases
         elif _in_a_worker(config) and state.ours:
-            out.append(item)  # one is enough to say that none is judged here
+            out.append(item)  # one is enough to say that none runs here
         else:
             state.ours[item.nodeid] = case
     items[:] = [item for item in items if item not in out]
@@ -192,7 +192,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)  # before a fixture
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse to judge in a worker of pytest-xdist: another would hold the chip, and nobody would have all verdicts."""
+    """Refuse to run in a worker of pytest-xdist: another would hold the chip, and nobody would have all verdicts."""
     state = item.config.stash.get(KEY, None)
     if _in_a_worker(item.config) and state is not None and item.nodeid in state.ours:
         pytest.fail(IN_A_WORKER, pytrace=False)

@@ -33,19 +33,36 @@ def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     Nothing of the CPU (such as how alike graphs are), of a stand-in for a chip, of drawn frames, and no mIoU of other
     frames than Cityscapes val. A training run that the guide has no row of is one more.
     """
-    known = [*card.published(), *(r for r in records if r.model == card.key and _counts(r))]
+    records = list(records)
+    again = _unstable(card, records)  # a chip that ran since is no longer lost there
+    own = [r for r in records if r.model == card.key and _counts(r)]
+    known = [*card.published(), *(r for r in own if r.value is not None or _cell_of(r) not in again)]
     newest: dict[tuple[Any, ...], Record] = {}
     for r in sorted(known, key=lambda r: r.when or ""):
-        cell = (r.run, r.settings.get("group")) if r.run else (r.soc, r.batch)
-        newest[(r.metric, *cell)] = r
+        newest[_cell_of(r)] = r
     return list(newest.values())
 
 
 def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
-    """The figures that verdicts are given on: those of a delivered chip that ran, however unsteadily, are its own alone."""
+    """The figures that verdicts are given on: those of a delivered chip that ran, however unsteadily, are its own alone.
+
+    An unstable run that is the newest of its cell is there too: it is no figure, and yet the chip ran.
+    """
     records = list(records)
-    unstable = [r for r in records if r.model == card.key and r.outcome == "unstable" and _of_chip(r)]
-    return gates.counted(card, [*figures(card, records), *unstable])
+    return gates.counted(card, [*figures(card, records), *_unstable(card, records).values()])
+
+
+def _unstable(card: ModelCard, records: Iterable[Record]) -> dict[tuple[Any, ...], Record]:
+    """The unstable runs that are the newest of their cells."""
+    own = [r for r in records if r.model == card.key and (_counts(r) or (r.outcome == "unstable" and _of_chip(r)))]
+    newest = {_cell_of(r): r for r in sorted(own, key=lambda r: r.when or "")}
+    return {cell: r for cell, r in newest.items() if r.outcome == "unstable"}
+
+
+def _cell_of(record: Record) -> tuple[Any, ...]:
+    """What a newer figure of the same replaces."""
+    cell = (record.run, record.settings.get("group")) if record.run else (record.soc, record.batch)
+    return (record.metric, *cell)
 
 
 def _of_chip(record: Record) -> bool:

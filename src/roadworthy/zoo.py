@@ -130,7 +130,7 @@ def _against_gpu(card: ModelCard, known: Sequence[Record], key: str) -> Level:
     """The best batches of the delivered chip and the GPU, without a status yet."""
     own, gpu = gates.best(known, card.target.judge), gates.best(known, GPU)
     if own is None or not own.value:
-        return Level(key, None, "slow", {"soc": card.target.judge})
+        return _no_speed(key, card.target.judge, known)
     if gpu is None or not gpu.value:
         unnamed = next((r.soc for r in known if chips.find(r.soc).unnamed), None)
         return Level(key, None, "unnamed" if unnamed else "alone", {"gpu": GPU, "unnamed": unnamed})
@@ -140,6 +140,14 @@ def _against_gpu(card: ModelCard, known: Sequence[Record], key: str) -> Level:
     return Level(key, None, "ratio", facts)
 
 
+def _no_speed(key: str, soc: str, known: Iterable[Record]) -> Level:
+    """Left out: the chip ran unsteadily, or nothing is known."""
+    unstable = next((r for r in known if (r.soc, r.metric, r.outcome) == (soc, "throughput", "unstable")), None)
+    if unstable is None:
+        return Level(key, None, "slow", {"soc": soc})
+    return Level(key, None, "unsteady", {"soc": soc, "detail": unstable.detail or unstable.outcome})
+
+
 def _tuning(card: ModelCard, known: Sequence[Record]) -> Level:
     """OK: at least the GPU's throughput; POK: faster than untuned, slower than the GPU; NOK: nothing gained."""
     key, soc = "AutoTune", chips.find(card.target.judge)
@@ -147,7 +155,7 @@ def _tuning(card: ModelCard, known: Sequence[Record]) -> Level:
         return Level(key, None, "plain", {"soc": soc.name})
     own, before = gates.best(known, soc.name), gates.best(known, soc.atc_name)
     if own is None or not own.value:
-        return Level(key, None, "slow", {"soc": soc.name})
+        return _no_speed(key, soc.name, known)
     if before is None or not before.value:
         return Level(key, None, "baseless", {"base": soc.atc_name})
     facts = {"speed": FORM.format(own.value), "before": FORM.format(before.value)}

@@ -96,9 +96,10 @@ def test_results_keep_their_order_whoever_is_first():
 
 def test_to_leave_early_waits_for_no_job():
     """The garbage collector may close what an error left behind while its thread holds the very lock that a join takes."""
-    go_on, begun = threading.Event(), []
+    go_on, begun, threads = threading.Event(), [], set()
 
     def work(job: int) -> int:
+        threads.add(threading.current_thread())
         begun.append(job)
         return job if job == 0 or go_on.wait(30) else -1
 
@@ -110,6 +111,8 @@ def test_to_leave_early_waits_for_no_job():
     left = not leaving.is_alive()
     go_on.set()
     leaving.join()
+    for thread in threads:
+        thread.join()
 
     assert left
     assert len(begun) <= 3  # those that were not begun never are

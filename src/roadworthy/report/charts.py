@@ -88,10 +88,8 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
             at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=_wrapped(label)
         )
         for batch, met in line.lost:
-            spot, side = (
-                (place[batch], 0.07 * top * (1 + i % 4)),
-                -1 if place[batch] else 1,
-            )  # the first has an axis left
+            spot = (place[batch], 0.07 * top * (1 + i % 4))
+            side = -1 if place[batch] else 1  # left of the first is the axis
             axes.plot(*spot, "x", color=colour, markersize=7, mew=2)
             look: Any = {"textcoords": "offset points", "ha": "right" if side < 0 else "left", "va": "center"}
             axes.annotate(met, spot, (7 * side, 0), fontsize=9, color=INK, **look)
@@ -101,7 +99,7 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
     axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
     axes.xaxis.set_minor_locator(NullLocator())
     shown = [f"{line.label} up to {max(line.values):.2f}" for line in lines if line.values]
-    lost = [f"{line.label} {met} at {batch}" for line in lines for batch, met in line.lost]
+    lost = [f"{line.label} {met} at {', '.join(map(str, at))}" for line in lines for met, at in _by_what(line).items()]
     asked = [f"{label}" for label, _ in required]
     return _svg(figure, name, title, "; ".join([*shown, *lost, *asked]))
 
@@ -123,6 +121,14 @@ def history(name: str, title: str, unit: str, lines: Sequence[Line]) -> Chart:
     axes.ticklabel_format(axis="y", useOffset=False)
     last = [f"{line.label}: {line.values[-1]:.5g} {unit} on {str(line.at[-1])[:10]}" for line in lines]
     return _svg(figure, name, title, "; ".join(last))
+
+
+def _by_what(line: Line) -> dict[str, list[int]]:
+    """The batch sizes that were lost, by what they met."""
+    found: dict[str, list[int]] = {}
+    for batch, met in line.lost:
+        found.setdefault(met, []).append(batch)
+    return found
 
 
 def _look(number: int) -> tuple[str, str, str]:
