@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -183,3 +185,11 @@ def test_real_frames_are_what_pillow_reads(cityscapes9):
         ids = path.with_name(path.name.replace("labelTrainIds", "labelIds"))
         assert np.array_equal(pillow(path), decode.read_label(path, "labelTrainIds"))
         assert np.array_equal(pillow(path), decode.read_label(ids, "labelIds"))
+
+
+def test_what_numba_asks_numpy_for_is_there_before_threads_are():
+    """Two threads that load `numpy.ma` on first use at once end in a RecursionError within numpy."""
+    code = "import sys, roadworthy.data.decode; print('numpy.ma' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "True\n" == done.stdout

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import imagecodecs
 import numpy as np
+import numpy.ma  # numba asks numpy for it at a function's first call, and numpy loads it late: not in two threads
 from numba import njit
 from PIL import Image
 
