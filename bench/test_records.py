@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,35 +44,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def timed(benchmark: Any, command: list[str]) -> float:
-    """Seconds of a whole command, Python's start included; 0 where nothing is timed."""
-    benchmark.group = "records"
-    benchmark.pedantic(lambda: subprocess.run(command, check=True, stderr=subprocess.DEVNULL), rounds=3)  # noqa: S603  ours
-    if benchmark.disabled:
-        return 0.0
-    benchmark.extra_info.update(records=RECORDS)
-    return float(benchmark.stats.stats.median)
+Timed = Callable[[str, list[str]], None]
 
 
-def test_report_of_ten_thousand_records(
-    benchmark: Any, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def timed(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> Timed:
+    """Times a whole command, Python's start included, and prints the seconds under a name."""
+
+    def run(name: str, command: list[str]) -> None:
+        benchmark.group = "records"
+        benchmark.extra_info.update(records=RECORDS)
+        benchmark.pedantic(lambda: subprocess.run(command, check=True, stderr=subprocess.DEVNULL), rounds=3)  # noqa: S603  ours
+        if not benchmark.disabled:
+            with capsys.disabled():
+                print(f"\n{name} of {RECORDS} records: {benchmark.stats.stats.median:.2f} s")  # noqa: T201
+
+    return run
+
+
+def test_report_of_ten_thousand_records(timed: Timed, benchmark: Any, folder: Path, tmp_path: Path) -> None:
     """One page of four models."""
     out = tmp_path / "report.html"
-    seconds = timed(benchmark, [sys.executable, "-m", "roadworthy", "report", str(out), "--records", str(folder)])
-    megabytes = out.stat().st_size / 1e6
-    with capsys.disabled():
-        print(f"\nreport of {RECORDS} records: {seconds:.2f} s, {megabytes:.1f} MB")  # noqa: T201
+    timed("report", [sys.executable, "-m", "roadworthy", "report", str(out), "--records", str(folder)])
+    benchmark.extra_info.update(megabytes=out.stat().st_size / 1e6)
 
 
-def test_merge_of_ten_thousand_records(
-    benchmark: Any, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_merge_of_ten_thousand_records(timed: Timed, folder: Path, tmp_path: Path) -> None:
     """All of them twice, as two machines that share a folder leave them."""
     (tmp_path / "other").mkdir()
     shutil.copy(folder / "records.jsonl", tmp_path / "other")
     folders = [str(folder), str(tmp_path / "other")]
-    seconds = timed(benchmark, [sys.executable, "-m", "roadworthy", "merge", *folders, "--out", str(tmp_path / "all")])
+    timed("merge", [sys.executable, "-m", "roadworthy", "merge", *folders, "--out", str(tmp_path / "all")])
     assert len((tmp_path / "all" / "records.jsonl").read_text().splitlines()) == RECORDS
-    with capsys.disabled():
-        print(f"\nmerge of {RECORDS} records: {seconds:.2f} s")  # noqa: T201

@@ -177,7 +177,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     state = session.config.stash.get(KEY, None)
     if state is None or not state.ours or session.config.option.collectonly or session.testsfailed:
         return None
-    if _in_a_worker(session.config):
+    if _in_a_worker(session.config):  # where the one test that is left says why nothing runs
         return None
     if session.config.option.dry_run:
         _print_plans(session.config, state)

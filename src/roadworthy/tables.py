@@ -15,7 +15,7 @@ from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import Verdict
 from roadworthy.layout import Layout
-from roadworthy.record import Record
+from roadworthy.record import STANDIN, Record
 from roadworthy.sheet import Sheet
 from roadworthy.soc import Soc
 from roadworthy.words import WORDS, Language, word
@@ -31,7 +31,8 @@ def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     """The newest figure of every cell of a model: what its guide publishes, replaced by what was measured.
 
     Nothing of the CPU (such as how alike graphs are), of a stand-in for a chip, of drawn frames, and no mIoU of other
-    frames than Cityscapes val. A training run that the guide has no row of is one more.
+    frames than Cityscapes val. A training run that the guide has no row of is one more. An unstable run is no figure;
+    it takes away a loss that is older.
     """
     records = list(records)
     again = _unstable(card, records)  # a chip that ran since is no longer lost there
@@ -66,7 +67,7 @@ def _cell_of(record: Record) -> tuple[Any, ...]:
 
 
 def _of_chip(record: Record) -> bool:
-    return record.source == "measured" and record.soc != "cpu" and record.runtime != "standin"
+    return record.source == "measured" and record.soc != "cpu" and record.runtime != STANDIN
 
 
 def _counts(record: Record) -> bool:
