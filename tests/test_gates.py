@@ -178,6 +178,17 @@ def test_throughput_with_untrained_weights_is_told_and_no_ratio(tiny_card):
     assert "with trained weights (500.00 images/s with untrained-tiny.safetensors@0)" in verdict.because
 
 
+def test_throughput_that_was_never_steady_is_told_and_no_ratio(tiny_card):
+    """The chip ran: that there is no figure has another reason than that nobody measured."""
+    row = replace(MIOU, soc="Ascend310P3", metric="throughput", value=None, outcome="unstable", detail="windows differ")
+    verdict = gates.ratio(tiny_card, find("Ascend310P3"), "Ascend310", 1.2, [row])
+
+    assert "unjudged" == verdict.outcome
+    assert (
+        "there is no throughput of Ascend310P3 that counts: it never ran steadily (windows differ)" == verdict.because
+    )
+
+
 def test_memory_is_unjudged_where_frames_were_drawn_small(tiny_card):
     """A sixteenth of the pixels fits where the whole may not; what does not fit small fails."""
     small = replace(MIOU, data="sample-v1/6@32x64", source="sample")

@@ -41,6 +41,18 @@ def test_the_guide_of_erfnet_is_pinned_whole(language):
     assert pinned == {"README.md": manual.text(card, records, language), "modelzoo_level.txt": levels}
 
 
+def test_versions_of_a_run_without_a_figure_are_not_those_measured_with():
+    """A guide that shows no measured figure names no version that one was measured with."""
+    soc = MODELS["erfnet"].target.judge
+    run = {"model": "erfnet", "soc": soc, "batch": 1, "metric": "throughput", "source": "measured", "runtime": "ascend"}
+    unstable = Record(**run, value=None, outcome="unstable", detail="why", environment={"driver": "23.7.0"})
+
+    assert "23.7.0" not in manual.text(MODELS["erfnet"], [unstable], "en")
+    assert "23.7.0" in manual.text(
+        MODELS["erfnet"], [replace(unstable, value=400.0, outcome="ok", clock="device")], "en"
+    )
+
+
 @every_guide
 def test_every_name_in_a_link_is_a_heading(key, language):
     """The list of contents leads somewhere, in the order of the page."""

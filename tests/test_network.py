@@ -189,6 +189,17 @@ def test_untrained_weights_depend_on_names_and_differ_between_layers(tiny_card, 
     assert len(logits.argmax(1).unique()) > 3
 
 
+def test_untrained_weights_are_made_of_zeros_too_and_not_of_what_is_not_finite(tiny_card, tmp_path):
+    """A dead input has no power to settle on; one that is not finite would leave weights that are not."""
+    network.save_untrained(tiny_card, np.zeros((1, 3, 64, 128), np.float32), tmp_path / "zeros.safetensors")
+
+    assert all(
+        bool(value.isfinite().all()) for value in network.load(tiny_card, tmp_path / "zeros.safetensors").parameters()
+    )
+    with pytest.raises(Problem, match=r"net.py: the network fails on .*what a BatchNorm sees is not finite"):
+        network.save_untrained(tiny_card, np.full((1, 3, 64, 128), np.nan, np.float32), tmp_path / "nan.safetensors")
+
+
 def test_untrained_weights_are_the_same_with_any_number_of_threads(erfnet, tmp_path):
     """Sums over pixels differ in their last bits; a checkpoint of another name would be another network."""
     frame, before = np.random.default_rng(0).random((1, 3, 128, 256), np.float32), torch.get_num_threads()

@@ -103,6 +103,16 @@ def test_a_chip_without_a_figure_is_drawn_as_lost():
     assert "crash" in texts(charts.throughput("one", "T", [Line("T4", (), (), ((1, "crash"),))], []).svg)
 
 
+def test_batches_that_were_lost_are_told_by_what_they_met():
+    """In one clause each; what the first batch met stands right of its mark, where the axis is not."""
+    svg = charts.throughput(
+        "one", "T", [Line("T4", (4,), (2.0,), ((1, "crash"), (8, "timeout"), (16, "timeout")))], []
+    ).svg
+
+    assert "T4 crash at 1; T4 timeout at 8, 16" in svg
+    assert ["start", "end", "end"] == re.findall(r"text-anchor: (\w+)[^>]*>(?:crash|timeout)<", svg)
+
+
 SEEN = {  # Machado, Oliveira and Fernandes 2009, severity 1: linear RGB as it is seen
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
