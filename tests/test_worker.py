@@ -310,21 +310,37 @@ def test_a_worker_goes_with_its_caller(folder, log, tmp_path):
     """A caller that is killed has no last word: the worker, what it started, its server and its files go all the same."""
     script, path = tmp_path / "caller.py", os.pathsep.join(map(str, (SRC, folder)))
     script.write_text(CALLER, encoding="utf-8")
-    (tmp_path / "tmp").mkdir()
-    caller = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "note"), str(log)],
-        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path / "tmp")},
-    )
-    try:
-        pids = noted(tmp_path / "note")
-        pids += [process.pid for process in psutil.Process(caller.pid).children(recursive=True)]
-    finally:
-        caller.kill()
-        caller.wait()
+    with tempfile.TemporaryDirectory() as temporary:  # pytest's own may be too long for a socket
+        caller = subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path / "note"), str(log)],
+            env={**os.environ, "PYTHONPATH": path, "TMPDIR": temporary},
+        )
+        try:
+            pids = noted(tmp_path / "note")
+            pids += [process.pid for process in psutil.Process(caller.pid).children(recursive=True)]
+        finally:
+            caller.kill()
+            caller.wait()
 
-    assert len(pids) > 3
-    assert [True] * len(pids) == [gone(pid) for pid in pids]
-    assert [] == list((tmp_path / "tmp").glob("roadworthy-*"))
+        assert len(pids) > 3
+        assert [True] * len(pids) == [gone(pid) for pid in pids]
+        assert [] == list(Path(temporary).glob("roadworthy-*"))
+
+
+def test_a_temporary_folder_too_long_for_a_socket_is_told(folder, log, tmp_path):
+    """A socket's path has 107 characters, of which multiprocessing takes 31."""
+    script, path = tmp_path / "caller.py", os.pathsep.join(map(str, (SRC, folder)))
+    script.write_text(CALLER, encoding="utf-8")
+    (tmp_path / ("long" * 25)).mkdir()
+    caller = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "note"), str(log)],
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path / ("long" * 25))},
+        stderr=subprocess.PIPE, encoding="utf-8", check=False,
+    )  # fmt: skip
+
+    told = f"{tmp_path}/{'long' * 25}: no process can be served from here (AF_UNIX path too long); "
+    assert 1 == caller.returncode
+    assert caller.stderr.endswith(f"Problem: {told}TMPDIR names a folder of a shorter path, with room\n")
 
 
 def test_a_worker_has_its_callers_environment(work, log, monkeypatch):
