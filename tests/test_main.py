@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +164,30 @@ def test_deliver_prints_its_files_and_tells_every_level(run, tmp_path):
 
     assert "# Tiny: inference guide" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "PerfStatus:PERFECT" in (tmp_path / "out" / "modelzoo_level.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", [["deliver", "tiny", "out"], ["tables"], ["report", "out.html"]])
+def test_every_reader_joins_records_alike(run, tmp_path, monkeypatch, verb):
+    """A last line cut short is told; two records that contradict each other are refused, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    row = record.Record(
+        model="tiny", soc="T4", batch=1, metric="throughput", value=100.0, source="measured", when="2026-01-01"
+    )
+    record.append(Path("a/a.jsonl"), [row])
+    with Path("a/a.jsonl").open("ab") as file:
+        file.write(b'{"model"')
+    *_, err = run(*verb, "--records", "a")
+
+    assert "a/a.jsonl: the last line was cut short and is left out\n" in err
+
+    shutil.rmtree("out", ignore_errors=True)
+    Path("out.html").unlink(missing_ok=True)
+    record.append(Path("a/b.jsonl"), [replace(row, value=200.0)])
+    status, out, err = run(*verb, "--records", "a")
+
+    assert (2, "") == (status, out)
+    assert "roadworthy: a/a.jsonl:1 and a/b.jsonl:1 contradict each other: throughput of tiny-bs1-T4, 2026-01-01" in err
+    assert ["a"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_demo_prints_where_the_picture_is_and_what_it_shows(run, tiny_data, tmp_path):

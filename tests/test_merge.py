@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,6 +137,18 @@ def test_a_last_line_cut_short_is_left_out_and_told(merge, tmp_path):
 
     assert (0, record.line(OLDER).decode()) == (status, out)
     assert f"{one}: the last line was cut short and is left out\n" in err
+
+
+def test_records_may_come_by_a_pipe(merge, tmp_path):
+    """As of `merge <(ssh chip cat records.jsonl)`: it gives its bytes once."""
+    content = kept(tmp_path / "a.jsonl", OLDER, ROW).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[content])
+    writer.start()
+    status, out, _ = merge(tmp_path / "pipe")
+    writer.join()
+
+    assert (0, content.decode()) == (status, out)
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "网络", "a|b\n::error::c", "half \ud83d"])

@@ -46,9 +46,7 @@ def read(sources: Iterable[Path], tell: Callable[[str], None]) -> list[Line]:
     record.
     """
     paths = [path for source in sources for path in _files(source)]
-    for path in filter(record.is_cut_short, paths):
-        tell(f"{path}: the last line was cut short and is left out")
-    found = [Line(r, path, number) for path in paths for number, r in enumerate(record.read(path), 1)]
+    found = [Line(r, path, number) for path in paths for number, r in enumerate(record.read(path, tell), 1)]
     for line in found:
         _check(line)
     return [replace(line, record=replace(line.record, schema_version=SCHEMA_VERSION)) for line in found]

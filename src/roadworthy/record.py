@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -117,7 +117,7 @@ def append(path: Path, records: Iterable[Record]) -> None:
     lines = b"".join(map(line, records))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole = _whole_lines(path)
+        whole = _whole_lines(path.read_bytes() if path.exists() else b"")
     except OSError as error:
         raise Problem(f"{path}: the record could not be written ({error.strerror})") from error
     before = len(whole)
@@ -138,18 +138,17 @@ def line(record: Record) -> bytes:
     return f"{json.dumps(asdict(record), ensure_ascii=False)}\n".encode(errors="backslashreplace")
 
 
-def read(path: Path) -> list[Record]:
-    """The records of a JSON Lines file, oldest first; a last line that a crash cut short is left out.
+def read(path: Path, tell: Callable[[str], None] = lambda _: None) -> list[Record]:
+    """The records of a JSON Lines file or pipe, oldest first; none of a file that is not there.
 
-    Raises Problem naming file and line when a line is no record of the schema version that this program knows.
+    A last line that a crash cut short is left out, of which `tell` is told. Raises Problem naming file and line when a
+    line is no record of a schema version that this program knows.
     """
-    lines = _whole_lines(path).splitlines()
-    return [_parse(row, f"{path}:{number}") for number, row in enumerate(lines, 1)]
-
-
-def is_cut_short(path: Path) -> bool:
-    """Whether a crash cut the last line, so that `read` leaves it out."""
-    return path.stat().st_size > len(_whole_lines(path))
+    content = path.read_bytes() if path.exists() else b""  # once: what a pipe has given is gone
+    whole = _whole_lines(content)
+    if len(whole) < len(content):
+        tell(f"{path}: the last line was cut short and is left out")
+    return [_parse(row, f"{path}:{number}") for number, row in enumerate(whole.splitlines(), 1)]
 
 
 def read_folder(folder: Path) -> list[Record]:
@@ -203,9 +202,8 @@ def _json_object(text: bytes, where: str) -> dict[str, Any]:
     return row
 
 
-def _whole_lines(path: Path) -> bytes:
-    """The file without a last line that a crash cut short; an editor may have left a whole one without its end."""
-    content = path.read_bytes() if path.exists() else b""
+def _whole_lines(content: bytes) -> bytes:
+    """A file without a last line that a crash cut short; an editor may have left a whole one without its end."""
     cut = content.rfind(b"\n") + 1
     try:
         json.loads(content[cut:])

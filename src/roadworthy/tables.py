@@ -34,14 +34,7 @@ def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     frames than Cityscapes val. A training run that the guide has no row of is one more. An unstable run is no figure;
     it takes away a loss that is older.
     """
-    records = list(records)
-    again = _unstable(card, records)  # a chip that ran since is no longer lost there
-    own = [r for r in records if r.model == card.key and _counts(r)]
-    known = [*card.published(), *(r for r in own if r.value is not None or _cell_of(r) not in again)]
-    newest: dict[tuple[Any, ...], Record] = {}
-    for r in sorted(known, key=lambda r: r.when or ""):
-        newest[_cell_of(r)] = r
-    return list(newest.values())
+    return _newest(card, records)[0]
 
 
 def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
@@ -49,15 +42,18 @@ def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
 
     An unstable run that is the newest of its cell is there too: it is no figure, and yet the chip ran.
     """
-    records = list(records)
-    return gates.counted(card, [*figures(card, records), *_unstable(card, records).values()])
+    known, unstable = _newest(card, records)
+    return gates.counted(card, [*known, *unstable])
 
 
-def _unstable(card: ModelCard, records: Iterable[Record]) -> dict[tuple[Any, ...], Record]:
-    """The unstable runs that are the newest of their cells."""
-    own = [r for r in records if r.model == card.key and (_counts(r) or (r.outcome == "unstable" and _of_chip(r)))]
-    newest = {_cell_of(r): r for r in sorted(own, key=lambda r: r.when or "")}
-    return {cell: r for cell, r in newest.items() if r.outcome == "unstable"}
+def _newest(card: ModelCard, records: Iterable[Record]) -> tuple[list[Record], list[Record]]:
+    """The newest figure of every cell, and the unstable runs that are the newest of their cells."""
+    own = sorted((r for r in records if r.model == card.key and _of_chip(r)), key=lambda r: r.when or "")
+    last = {_cell_of(r): r for r in own if _counts(r) or r.outcome == "unstable"}
+    unstable = {cell: r for cell, r in last.items() if r.outcome == "unstable"}
+    counting = [r for r in own if _counts(r) and (r.value is not None or _cell_of(r) not in unstable)]
+    known = {_cell_of(r): r for r in [*card.published(), *counting]}  # a chip that ran since is no longer lost there
+    return list(known.values()), list(unstable.values())
 
 
 def _cell_of(record: Record) -> tuple[Any, ...]:
@@ -71,8 +67,7 @@ def _of_chip(record: Record) -> bool:
 
 
 def _counts(record: Record) -> bool:
-    if not _of_chip(record):
-        return False
+    """Whether what a chip did says something of it."""
     if record.metric.startswith("agreement."):  # graphs run on the host, under the name of the chip that they are for
         return False
     if record.outcome == "unstable":  # says nothing, and a reference without its best batch would flatter every ratio

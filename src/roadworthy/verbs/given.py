@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from roadworthy import card as modelcards
-from roadworthy import record, runtimes
+from roadworthy import merge, runtimes
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
@@ -45,13 +45,21 @@ def case(options: argparse.Namespace, batch: int, say: Callable[[str], None]) ->
 
 
 def records(named: Sequence[Path]) -> list[Record]:
-    """The records of the folders named, or the committed ones; raises Problem for one named that has none."""
+    """The records of the folders named, or the committed ones, joined as `merge` does.
+
+    Raises Problem for a folder named that has none, a line that is no record, and two records that contradict each other.
+    """
     for folder in named:
         if not folder.is_dir():
             raise Problem(f"{folder}: there is no such folder; --records takes one of *.jsonl files")
         if not any(folder.glob("*.jsonl")):
             raise Problem(f"{folder}: there is no *.jsonl in this folder; a run writes records.jsonl")
-    return [row for folder in named or [RECORDS] for row in record.read_folder(folder)]
+    return merge.joined(merge.read(named or committed(), tell))
+
+
+def committed() -> list[Path]:
+    """The folder of committed records, where it has any."""
+    return [RECORDS] if any(RECORDS.glob("*.jsonl")) else []
 
 
 def show(lines: Sequence[str]) -> None:

@@ -47,8 +47,7 @@ def report(options: argparse.Namespace) -> None:
     """Write one page of HTML: verdicts, throughput, classes, history, worst frames, environment, commands."""
     from roadworthy.report import writing  # noqa: PLC0415
 
-    committed = [given.RECORDS] if any(given.RECORDS.glob("*.jsonl")) else []
-    folders = options.records or committed  # without any, the guides' figures are the report
+    folders = options.records or given.committed()  # without any, the guides' figures are the report
     writing.report(options.out, given.cards(options), folders, options.profile, given.tell)
     print(options.out)
 
