@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -32,6 +32,8 @@ from roadworthy.problem import Problem, TimedOut
 ENGINE = "roadworthy.pipeline"  # a name and no import: the order of steps is above this layer
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 SAME = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # devices by the numbers that nvidia-smi gives them
+LONGEST = 103 - 31  # bytes of a temporary folder's path: a socket's has 103 (macOS), of which multiprocessing adds 31
+SHORT = ("/tmp", "/var/tmp")  # noqa: S108  of every Unix; a folder of one's own is made in it
 TAIL = 1 << 20  # bytes of a log that are read back
 GRACE_S = 10.0  # to end after the last word
 
@@ -54,8 +56,9 @@ def warm() -> None:
     before, here = os.environ.get("PYTHONPATH"), str(Path(__file__).parents[1])  # it would load what is installed
     os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
     try:
-        forkserver.ensure_running()
-    except OSError as error:  # a socket's path has 107 characters
+        with _short_folder():
+            forkserver.ensure_running()
+    except OSError as error:
         told = f"{tempfile.gettempdir()}: no process can be served from here ({error})"
         raise Problem(f"{told}; TMPDIR names a folder of a shorter path, with room") from error
     finally:
@@ -63,6 +66,20 @@ def warm() -> None:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+@contextlib.contextmanager
+def _short_folder() -> Iterator[None]:
+    """Temporary files in a folder short enough for a socket, where the one that is named is not and there is another."""
+    short = [folder for folder in SHORT if os.access(folder, os.W_OK | os.X_OK)]
+    if len(os.fsencode(tempfile.gettempdir())) <= LONGEST or not short:
+        yield
+        return
+    before, tempfile.tempdir = tempfile.tempdir, short[0]
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def call(
