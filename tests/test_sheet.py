@@ -34,7 +34,7 @@ SPEED_OF_P3 = Column("P3", "throughput", P3, "{:g}")
 
 def texts(card: object, layout: Layout, known: list[Record] = KNOWN) -> list[list[str]]:
     """The table, row by row."""
-    return Sheet(card, layout, known).texts()  # type: ignore[arg-type]
+    return Sheet(card, layout, known, known).texts()  # type: ignore[arg-type]
 
 
 def test_rows_of_batches_end_with_each_chips_own_best(tiny_card):
@@ -60,7 +60,7 @@ def test_a_ratio_that_is_not_there_has_nothing_behind_it(tiny_card):
     """A blank stands for no figure, so that no note says where it was measured; words for lost memory are of what was lost."""
     pair = f"{P3} / {OLD}"
     columns = (Column("ratio", "ratio", pair, blank="/"), Column("ratio", "ratio", pair, oom="too big"))
-    sheet = Sheet(tiny_card, Layout("t", "batches", columns), KNOWN)
+    sheet = Sheet(tiny_card, Layout("t", "batches", columns), KNOWN, KNOWN)
 
     assert [["2.0", "2.0"], ["/", "too big"], ["/", ""], ["/", "too big"]] == sheet.texts()
     assert [[2, 2], [0, 1], [0, 0], [0, 1]] == [[len(cell) for cell in row] for row in sheet.behind()]

@@ -171,6 +171,17 @@ def test_a_card_without_a_figure_says_so(chips):
     assert [["tiny", "Ascend310P3", "", "", "", "", "", "90.00", "unjudged"]] == cells(tables.summary([chips], []))
 
 
+def test_the_best_batch_of_a_chip_that_ran_is_a_measured_one(tiny_card):
+    """As in verdict, summary and level: its guide's faster batch stays in its row, and is the best of nothing."""
+    rendered = speeds(tiny_card, [replace(SPEED, value=105.0)])
+
+    assert [
+        ["1", "**100**", "**105**", "1.050"],
+        ["4", "out of memory", "130", ""],
+        ["best", "100", "105", "1.050"],
+    ] == cells(rendered)
+
+
 def test_a_measured_figure_replaces_the_published_one_of_its_cell(tiny_card):
     """The newest, in whatever order the files have them; out of memory is a result too."""
     older = replace(SPEED, value=200.0, when="2025-01-01")
@@ -264,10 +275,14 @@ def test_what_never_enters(tiny_card, record):
 
 
 def test_an_unstable_run_shows_no_figure_and_takes_the_guides_from_the_verdict(tiny_card):
-    """As in a run and in the report: the chip ran, and nobody knows how fast; tables keep the guide's figures."""
+    """As in a run and in the report: the chip ran, and nobody knows how fast; the guide's figures stay, none is the best."""
     unstable = replace(SPEED, value=None, outcome="unstable")
 
-    assert TINY == tables.results(tiny_card, [unstable])
+    assert [
+        ["1", "**100**", "110", "1.100"],
+        ["4", "out of memory", "130", ""],
+        ["best", "100", "", ""],
+    ] == cells(speeds(tiny_card, [unstable]))
     (row,) = cells(tables.summary([tiny_card], [unstable]))
     assert ["tiny", "Ascend310P3", "", "", "", "", "89.50", "90.00"] == row[:8]
     assert "passed, unjudged: throughput against Ascend310" == row[8]

@@ -26,11 +26,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A layout and the figures that fill it."""
+    """A layout and the figures that fill it; best batches are those of the figures that count for verdicts."""
 
     card: ModelCard
     layout: Layout
     known: Sequence[Record]
+    counted: Sequence[Record]
 
     def texts(self) -> list[list[str]]:
         """The table, row by row."""
@@ -72,18 +73,19 @@ class Sheet:
         except (ValueError, TypeError) as error:
             where = f"{self.card.path}: table {self.layout.name!r}, column {column.head!r}"
             raise Problem(f"{where}: as is {column.as_!r}, which cannot show {value!r} ({error})") from None
-        bold = self.layout.bold and column.show == "throughput" and row.batch == self.best(column.of)
-        return f"**{text}**" if bold else text
+        best = self.best(column.of) if self.layout.bold and column.show == "throughput" and row.batch else None
+        return f"**{text}**" if best is not None and row.batch == best.batch else text
 
-    def best(self, soc: str) -> int | None:
-        """The batch size of a chip's highest throughput; the first that it has figures of where it has no throughput."""
-        own = [r for r in self.known if r.soc == soc and r.run is None]
-        speeds = [r for r in own if r.metric == "throughput" and r.value is not None]
-        return max(speeds or own[:1], key=lambda r: r.value or 0).batch if own else None
+    def best(self, soc: str) -> Record | None:
+        """The record of a chip's highest throughput that counts; None where it has none."""
+        speeds = [r for r in self.counted if (r.soc, r.metric) == (soc, "throughput") and r.value is not None]
+        return max(speeds, key=lambda r: r.value or 0, default=None)
 
     def batch(self, row: Row, soc: str) -> int | None:
-        """The batch size at which a row shows a chip."""
-        return row.batch or self.best(soc)
+        """The batch size at which a row shows a chip: the best one, or where there is none the first that it has figures of."""
+        own = [r for r in self.known if r.soc == soc and r.run is None]
+        found = self.best(soc) or (own[0] if own else None)
+        return row.batch or (found.batch if found else None)
 
     def sources(self, row: Row, column: Column) -> list[Record]:
         """The records that a cell shows, or says why it cannot: one, or of a ratio both."""
@@ -99,7 +101,9 @@ class Sheet:
         return [] if lost is None else [lost]
 
     def record(self, row: Row, metric: str, soc: str) -> Record | None:
-        """A chip's record at the row's batch size."""
+        """A chip's record at the row's batch size; throughput of no batch size is that of the best one alone."""
+        if metric == "throughput" and row.batch is None:
+            return self.best(soc)
         cell = (metric, soc, self.batch(row, soc))
         return next((r for r in self.known if (r.metric, r.soc, r.batch) == cell), None)
 

@@ -80,13 +80,14 @@ def _counts(record: Record) -> bool:
 
 def render_layout(card: ModelCard, layout: Layout, records: Iterable[Record], language: Language = "en") -> str:
     """One table as Markdown, with its notes; ratios are computed from its figures."""
-    return _laid_out(card, layout, figures(card, records), language)
+    records = list(records)
+    return _laid_out(Sheet(card, layout, figures(card, records), counted(card, records)), language)
 
 
-def _laid_out(card: ModelCard, layout: Layout, known: Sequence[Record], language: Language) -> str:
-    if not known:
+def _laid_out(sheet: Sheet, language: Language) -> str:
+    card, layout = sheet.card, sheet.layout
+    if not sheet.known:
         return word("nothing", language, name=card.name)
-    sheet = Sheet(card, layout, known)
     texts = zip(sheet.texts(), sheet.behind(), strict=True)
     rows = [[_cell(card, *cell, language) for cell in zip(*row, strict=True)] for row in texts]
     found = notes.noted([column.head for column in layout.columns], rows, language)
@@ -113,9 +114,10 @@ def _below(lines: Sequence[str]) -> str:
 
 def results(card: ModelCard, records: Iterable[Record], language: Language = "en") -> str:
     """All that is known of a model in one language: accuracy, throughput, training, each with units, notes and origins."""
-    known = figures(card, records)
+    records = list(records)
+    known, counting = figures(card, records), counted(card, records)
     parts = [
-        f"**{_escaped(caption)}**\n\n{_laid_out(card, layout, known, language)}"
+        f"**{_escaped(caption)}**\n\n{_laid_out(Sheet(card, layout, known, counting), language)}"
         for caption, layout in standard.layouts(card, known, language).items()
     ]
     return "\n".join(parts) or word("nothing", language, name=card.name)
