@@ -10,7 +10,7 @@ import pytest
 
 from roadworthy import evidence, fingerprint, lease, measure, pipeline, record, runtimes, worker
 from roadworthy.case import Case
-from roadworthy.problem import Unavailable
+from roadworthy.problem import OutOfMemory, Unavailable
 from roadworthy.run import Run
 from roadworthy.runtimes import onnxruntime
 from roadworthy.score import miou
@@ -110,6 +110,25 @@ def test_a_lost_figure_is_a_record_with_its_reason(run, case, monkeypatch, tmp_p
         "tiny-bs4-cpu: the output is 3 x 20 x 64 x 128; by the card it must be 4 x 20 x 64 x 128",
     )
     assert [lost] == record.read(tmp_path / "run" / "records.jsonl")
+
+
+def test_frames_that_did_not_fit_a_chip_are_judged_by_memory(run, tiny_card, monkeypatch):
+    """Although the graph alone ran: no other gate judges their loss."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise OutOfMemory("tiny-bs1-Ascend310: no room")
+
+    monkeypatch.setattr(runtimes, "missing", lambda _: None)
+    monkeypatch.setattr(pipeline, "build", lambda *_: None)
+    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(0.1))
+    monkeypatch.setattr(pipeline, "evaluated", lost)
+    case = Case(tiny_card, find("Ascend310"), 1)
+
+    assert [("throughput", "ok")] == [(r.metric, r.outcome) for r in run.memory(case)]
+
+    run.accuracy(case)
+
+    assert [("throughput", "ok"), ("miou", "oom")] == [(r.metric, r.outcome) for r in run.memory(case)]
 
 
 def test_a_case_is_evaluated_once(run, case, monkeypatch):

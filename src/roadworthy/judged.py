@@ -107,9 +107,7 @@ def _of_cell(  # noqa: PLR0913  what a cell is judged by
         found.append((gates.accuracy(card, scores), scores))
     if own is not None and ran:
         found.append((_regression(own, older), scores))
-    held = scores if soc.vendor == "host" else _of(cell, "throughput")
-    if own is not None and own.outcome == "oom" and all(r.source == "published" for r in held):
-        held = [own]  # frames that did not fit are no less out of memory than its guide's figure was fast
+    held = scores if soc.vendor == "host" else _of(cell, "throughput", "miou")
     if promised or held:
         found.append((gates.memory(card, soc, batch, held), held))
     if batch > 1 and (agreements or (ran and gaps)):

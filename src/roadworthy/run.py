@@ -136,8 +136,15 @@ class Run:
         return self._kept(case, "miou", scored)
 
     def memory(self, case: Case) -> list[Record]:
-        """Whether the frames went through; on a chip, whether the graph at its full size does."""
-        return self.accuracy(case) if case.soc.vendor == "host" else self.throughput(case)
+        """Whether the frames went through; on a chip, whether the graph at its full size does.
+
+        Frames that were evaluated before this and did not fit say so too: no other gate judges their loss.
+        """
+        if case.soc.vendor == "host":
+            return self.accuracy(case)
+        cell = (case.card.key, case.soc.name, case.batch)
+        lost = [r for r in self.records if r.outcome == "oom" and (r.model, r.soc, r.batch) == cell]
+        return [*self.throughput(case), *(r for r in lost if r.metric == "miou")]
 
     def batch_agreement(self, case: Case) -> list[Record]:
         """Share of pixels that have the class they have at batch 1, in the worst frame."""
