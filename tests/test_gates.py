@@ -127,6 +127,22 @@ def test_the_published_ratios_of_erfnet(erfnet):
     assert "measured unlike: device clock against wall clock of eager" in asked.because
 
 
+@pytest.mark.parametrize(
+    ("speed", "other", "outcome", "observed"),
+    [(128.016, 106.68, "passed", "1.200"), (119.9996, 100.0, "failed", "1.199996"), (120.0, 100.0, "passed", "1.200")],
+)
+def test_a_ratio_at_its_bound_is_reached_and_one_below_is_printed_below(tiny_card, speed, other, outcome, observed):
+    """128.016 is 1.2 times 106.68, whatever floating point makes of it."""
+    cell = ("Ascend310P3", "throughput")
+    own = replace(next(r for r in tiny_card.published() if (r.soc, r.metric) == cell), value=speed)
+    verdict = gates.ratio(
+        tiny_card, find("Ascend310P3"), "Ascend310", 1.2, [own, replace(own, soc="Ascend310", value=other)]
+    )
+
+    assert (outcome, f"{observed} x Ascend310") == (verdict.outcome, verdict.observed)
+    assert f"is {observed.ljust(6, '0')}" in verdict.because
+
+
 def test_a_ratio_below_the_promise_fails(tiny_card):
     """A chip must be as much faster as asked; a missing reference, or nothing measured, leaves it unjudged."""
     records = [replace(r, value=115.0) if r.soc == "Ascend310" and r.value else r for r in tiny_card.published()]

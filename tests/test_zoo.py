@@ -60,6 +60,7 @@ def test_the_file_of_every_model_by_what_its_guide_publishes(key, lines):
         (9.0, "PERFECT"),
         (1.2, "PERFECT"),
         (1.19999, "OK"),
+        (128.016 / 106.68, "PERFECT"),  # 1.2, and less in floating point
         (1.0, "OK"),
         (0.99999, "POK"),
         (0.5, "POK"),
@@ -67,8 +68,16 @@ def test_the_file_of_every_model_by_what_its_guide_publishes(key, lines):
     ],
 )
 def test_the_status_of_a_ratio(ratio, status):
-    """The borders belong to the better status, and nothing is rounded."""
+    """The borders belong to the better status, and nothing is rounded but what floating point cannot tell apart."""
     assert status == zoo.of_ratio(ratio)
+
+
+def test_a_status_is_never_contradicted_by_its_reason(tiny_card):
+    """A figure just below a border is printed below it."""
+    t4, score = replace(SPEED, soc="T4", value=100.0), replace(SCORE, value=0.8909999)
+
+    assert because(tiny_card, "PerfStatus", replace(SPEED, value=119.9996), t4).endswith(" is 1.199996")
+    assert "lowest mIoU on Ascend310P3: 89.09999 %; at least 89.100 %" in because(tiny_card, "PrecisionStatus", score)
 
 
 @pytest.mark.parametrize(("gpu", "status"), [(83.3, "PERFECT"), (100.0, "OK"), (200.0, "POK"), (200.1, "NOK")])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from roadworthy import origin
+from roadworthy import bound, origin
 from roadworthy.card import ModelCard
 from roadworthy.record import Record
 from roadworthy.soc import Soc, find, socs
@@ -45,9 +45,8 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
     if own is None or own.value is None:
         return _without_value(gate, "miou", own)
     pooled = _last(records, "pooled_miou")
-    observed, figures = f"mIoU {own.value:.6f}", _figures(own, pooled)
-    if pooled is not None and pooled.value is not None:
-        observed += f" (pooled {pooled.value:.6f})"
+    beside = f" (pooled {pooled.value:.6f})" if pooled is not None and pooled.value is not None else ""
+    observed, figures = f"mIoU {own.value:.6f}{beside}", _figures(own, pooled)
     if own.untrained:
         because = f"{own.weights} are made from the parameters' names, not trained; --weights takes {card.weights}"
         return Verdict(gate, "unjudged", observed, "", because, figures)
@@ -65,7 +64,8 @@ def accuracy(card: ModelCard, records: Iterable[Record]) -> Verdict:
         return Verdict(gate, "unjudged", observed, "", because, figures)
     floor = drop.floor(target)
     figures |= {"required_miou": floor}
-    return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", f"{what} is {target:.4f}", figures)
+    passed, observed = bound.reached(own.value, floor), f"mIoU {bound.shown(own.value, floor, 6)}{beside}"
+    return _judged(gate, passed, observed, f">= {floor:.6f}", f"{what} is {target:.4f}", figures)
 
 
 def batch_invariance(records: Iterable[Record]) -> Verdict:
@@ -131,7 +131,8 @@ def regression(records: Iterable[Record], before: Sequence[Record], *, committed
     floor = newest.value - REGRESSION
     because = f"the {'committed' if committed else 'older'} record of {newest.when} at batch {newest.batch} is {newest.value:.6f}"
     figures = {**_figures(own), "required_miou": floor}
-    return _judged(gate, own.value >= floor, observed, f">= {floor:.6f}", because, figures)
+    passed, observed = bound.reached(own.value, floor), f"mIoU {bound.shown(own.value, floor, 6)}"
+    return _judged(gate, passed, observed, f">= {floor:.6f}", because, figures)
 
 
 def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records: Iterable[Record]) -> Verdict:
@@ -157,16 +158,15 @@ def ratio(card: ModelCard, soc: Soc, other: str, required: float | None, records
         return Verdict(gate, "unjudged", speed, "", because, _figures(own))
     observed = own.value / reference.value
     figures = {**_figures(own), "reference_throughput": reference.value, "ratio": observed}
-    because = f"{speed} over {reference.value:.2f} at {reference.batch} is {observed:.4f}"  # 1.1996 is not 1.2
+    because = f"{speed} over {reference.value:.2f} at {reference.batch} is {bound.shown(observed, required, 4)}"
     if origin.unlike(own, reference):
         because += f"; measured unlike: {origin.way(own)} against {origin.way(reference)}"
     if required is None:
         because = f"no ratio is required by {card.path.name} or a --profile; {because}"
         return Verdict(gate, "unjudged", f"{observed:.3f} x {other}", "", because, figures)
     figures |= {"required_ratio": required}
-    return _judged(
-        gate, observed >= required, f"{observed:.3f} x {other}", f">= {required} x {other}", because, figures
-    )
+    passed, told = bound.reached(observed, required), f"{bound.shown(observed, required, 3)} x {other}"
+    return _judged(gate, passed, told, f">= {required} x {other}", because, figures)
 
 
 def memory(card: ModelCard, soc: Soc, batch: int, records: Iterable[Record]) -> Verdict:
@@ -226,8 +226,8 @@ def _agreement(gate: str, records: Iterable[Record], metric: str, required: floa
     own = _last(records, metric)
     if own is None or own.value is None:
         return _without_value(gate, metric, own or next((r for r in records if r.value is None), None))
-    observed = f"{own.value:.4%} of pixels"
-    return _judged(gate, own.value >= required, observed, f">= {required:.2%}", what, _figures(own))
+    observed = f"{bound.shown(100 * own.value, 100 * required, 4)}% of pixels"
+    return _judged(gate, bound.reached(own.value, required), observed, f">= {required:.2%}", what, _figures(own))
 
 
 def _judged(  # noqa: PLR0913, PLR0917  a verdict's fields

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from roadworthy import gates, notes, origin, page, profile, standard
+from roadworthy import bound, gates, notes, origin, page, profile, standard
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import Verdict
@@ -142,14 +142,17 @@ def _delivered(card: ModelCard, known: Sequence[Record]) -> list[Soc]:
 
 
 def _summary_row(card: ModelCard, soc: Soc, known: Sequence[Record], language: Language) -> list[notes.Cell]:
-    own, others = gates.best(known, soc.name), [gates.best(known, other) for other in standard.REFERENCES]
+    own, others = gates.best(known, soc.name), {other: gates.best(known, other) for other in standard.REFERENCES}
+    asked = profile.ratios(card, soc, None)
 
     def shown(text: str, *behind: Record | None) -> notes.Cell:
         return _cell(card, text, [r for r in behind if r], language)
 
     ratios = [
-        shown(f"{own.value / r.value:.3f}", own, r) if own and own.value and r and r.value else shown("")
-        for r in others
+        shown(bound.shown(own.value / r.value, asked.get(other), 3), own, r)
+        if own and own.value and r and r.value
+        else shown("")
+        for other, r in others.items()
     ]
     scored = [r for r in known if (r.soc, r.metric) == (soc.name, "miou") and r.value is not None]
     worst = min(scored, key=lambda r: r.value or 0, default=None)

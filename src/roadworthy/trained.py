@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from roadworthy import bound
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import TrainCase
@@ -56,7 +57,8 @@ def accuracy(case: TrainCase, records: Iterable[Record]) -> Verdict:
     floor = target.drop.floor(target.miou / 100)
     because = f"the training target of {card.path.name} is {target.miou / 100:.4f}"
     asked = {"train.miou": miou.value, "required_miou": floor}
-    return Verdict(gate, "passed" if miou.value >= floor else "failed", observed, f">= {floor:.6f}", because, asked)
+    outcome: Literal["passed", "failed"] = "passed" if bound.reached(miou.value, floor) else "failed"
+    return Verdict(gate, outcome, _scores(own, floor), f">= {floor:.6f}", because, asked)
 
 
 def against(case: TrainCase, other: str, share: float, records: Iterable[Record]) -> Verdict:
@@ -105,24 +107,31 @@ def scaling(case: TrainCase, records: Iterable[Record]) -> Verdict:
         because = f"{_absent(one, alone, 'train.throughput')}, which {case.devices} devices are compared with"
         return Verdict(gate, "unjudged", f"{speed.value:.5g} images/s", "", because)
     share = speed.value / (case.devices * single.value)
-    because = f"{speed.value:.5g} images/s against {case.devices} x {single.value:.5g} is {share:.4f} of linear"
+    told = bound.shown(share, _asked(case), 4)
+    because = f"{speed.value:.5g} images/s against {case.devices} x {single.value:.5g} is {told} of linear"
     return _of_linear(case, share, "; ".join([because, *_unlike(case.card, own, alone)]))
 
 
 def _of_linear(case: TrainCase, share: float, because: str) -> Verdict:
-    gate, observed, own = "scaling", f"{share:.3f} of linear", {"ratio": share}
-    target = case.card.train.target if case.card.train is not None else None
+    asked = _asked(case)
+    gate, observed, own = "scaling", f"{bound.shown(share, asked, 3)} of linear", {"ratio": share}
     if case.soc.vendor == "host":  # ten like runs on shared cores: 3.1 to 6.6 images/s
         return Verdict(gate, "unjudged", observed, "", f"{because}; the processes of a host share its cores", own)
     if share > 1 + ABOVE:
         because += "; devices cannot do more together than each alone"
         return Verdict(gate, "failed", observed, f"<= {1 + ABOVE:g} of linear", because, own)
-    if target is None or target.scaling is None:
+    if asked is None:
         because += f"; {case.card.path.name} requires no share of linear"
         return Verdict(gate, "unjudged", observed, "", because, own)
-    outcome: Literal["passed", "failed"] = "passed" if share >= target.scaling else "failed"
-    own["required_ratio"] = target.scaling
-    return Verdict(gate, outcome, observed, f">= {target.scaling:g} of linear", because, own)
+    outcome: Literal["passed", "failed"] = "passed" if bound.reached(share, asked) else "failed"
+    own["required_ratio"] = asked
+    return Verdict(gate, outcome, observed, f">= {asked:g} of linear", because, own)
+
+
+def _asked(case: TrainCase) -> float | None:
+    """The share of linear that the card asks for."""
+    target = case.card.train.target if case.card.train is not None else None
+    return target.scaling if target is not None else None
 
 
 def _compared(  # noqa: PLR0913, PLR0917  two sides of a comparison
@@ -143,8 +152,9 @@ def _compared(  # noqa: PLR0913, PLR0917  two sides of a comparison
     if why := _incomparable(mine, other):
         return "unjudged", f"{name} {figure}", f"{name} {figure} is not compared with {reference}: {why}", None
     ratio = mine.value / other.value
-    outcome: Literal["passed", "failed"] = "passed" if ratio >= share else "failed"
-    return outcome, f"{ratio:.3f} x {name}", f"{name} {figure} over {reference} is {ratio:.4f}", ratio
+    outcome: Literal["passed", "failed"] = "passed" if bound.reached(ratio, share) else "failed"
+    short, long = (bound.shown(ratio, share, decimals) for decimals in (3, 4))
+    return outcome, f"{short} x {name}", f"{name} {figure} over {reference} is {long}", ratio
 
 
 def _incomparable(own: Record, other: Record) -> str:
@@ -200,10 +210,11 @@ def _outcome(record: Record) -> str:
     return "out of memory" if record.outcome == "oom" else record.outcome
 
 
-def _scores(own: Mapping[str, Record]) -> str:
-    """The final and the best mIoU."""
-    names = {"train.miou": "mIoU", "train.best_miou": "best"}
-    found = [f"{name} {own[m].value:.6f}" for m, name in names.items() if m in own and own[m].value is not None]
+def _scores(own: Mapping[str, Record], floor: float | None = None) -> str:
+    """The final mIoU, of which `floor` may be required, and the best."""
+    names = {"train.miou": ("mIoU", floor), "train.best_miou": ("best", None)}
+    known = {m: own[m].value for m in names if m in own}
+    found = [f"{names[m][0]} {bound.shown(value, names[m][1], 6)}" for m, value in known.items() if value is not None]
     return ", ".join(found) or "nothing"
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from roadworthy import gates, origin
+from roadworthy import bound, gates, origin
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.record import Record
@@ -20,7 +20,8 @@ from roadworthy.schema import load_toml
 from roadworthy.words import Language
 
 GPU = "T4"  # what the zoo compares inference with
-PERFECT, PAR, HALF = 1.2, 1.0, 0.5  # times the GPU
+PAR = 1.0  # times the GPU
+STEPS: Mapping[str, float] = {"PERFECT": 1.2, "OK": PAR, "POK": 0.5}  # of PerfStatus, in times the GPU
 FORM = "{:.8g}"
 SEPARATOR: Mapping[Language, str] = {"en": "; ", "zh": "\uff1b"}
 TABLE = Path(__file__).with_name("zoo.toml")
@@ -63,8 +64,7 @@ def text(found: Iterable[Level]) -> str:
 
 def of_ratio(ratio: float) -> str:
     """PerfStatus of so many times the GPU's throughput."""
-    steps = {"PERFECT": PERFECT, "OK": PAR, "POK": HALF}
-    return next((status for status, least in steps.items() if ratio >= least), "NOK")
+    return next((status for status, least in STEPS.items() if bound.reached(ratio, least)), "NOK")
 
 
 def _function(card: ModelCard, known: Sequence[Record]) -> Level:
@@ -116,8 +116,9 @@ def _precision(card: ModelCard, known: Sequence[Record]) -> Level:
     if lost := next((r for r, _ in judged if r.value is None), None):
         return Level(key, "NOK", "scoreless", {"soc": soc.name, "detail": lost.detail or lost.outcome})
     worst, verdict = min(judged, key=lambda pair: pair[0].value or 0)
-    facts = {"soc": soc.name, "miou": 100 * (worst.value or 0), "target": card.target.miou}
-    facts["floor"] = 100 * verdict.figures["required_miou"]
+    floor = 100 * verdict.figures["required_miou"]
+    facts = {"soc": soc.name, "miou": bound.shown(100 * (worst.value or 0), floor, 3), "floor": floor}
+    facts["target"] = card.target.miou
     return Level(key, "OK" if verdict.outcome == "passed" else "NOK", reason, facts)
 
 
@@ -134,7 +135,9 @@ def _against_gpu(card: ModelCard, known: Sequence[Record], key: str) -> Level:
     if gpu is None or not gpu.value:
         unnamed = next((r.soc for r in known if chips.find(r.soc).unnamed), None)
         return Level(key, None, "unnamed" if unnamed else "alone", {"gpu": GPU, "unnamed": unnamed})
-    facts: dict[str, Any] = {"gpu": GPU, "ratio": own.value / gpu.value, "pair": (own, gpu)}
+    ratio = own.value / gpu.value
+    next_step = min((least for least in STEPS.values() if not bound.reached(ratio, least)), default=None)
+    facts: dict[str, Any] = {"gpu": GPU, "ratio": ratio, "times": bound.shown(ratio, next_step, 4), "pair": (own, gpu)}
     facts |= {"speed": FORM.format(own.value), "batch": own.batch}
     facts |= {"reference": FORM.format(gpu.value), "other": gpu.batch}
     return Level(key, None, "ratio", facts)
@@ -164,7 +167,7 @@ def _tuning(card: ModelCard, known: Sequence[Record]) -> Level:
     level = _against_gpu(card, known, key)
     if "ratio" not in level.facts:
         return level
-    return Level(key, "OK" if level.facts["ratio"] >= PAR else "POK", "tuned", {**level.facts, **facts})
+    return Level(key, "OK" if bound.reached(level.facts["ratio"], PAR) else "POK", "tuned", {**level.facts, **facts})
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from roadworthy import gates, tables
+from roadworthy import bound, gates, tables
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.judged import Judged
@@ -123,7 +123,7 @@ def ratios(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) 
             Cell(other),
             number(reference.batch if reference else None, "{:d}"),
             number(reference.value if reference else None),
-            Cell(f"none{mark}") if ratio is None else Cell(f"{ratio:.3f}{mark}", ratio),
+            Cell(f"none{mark}") if ratio is None else Cell(f"{bound.shown(ratio, found.get('required_ratio'), 3)}{mark}", ratio),
             number(found["required_ratio"], "≥ {:g}") if "required_ratio" in found else Cell("told only" if ratio else ""),
             outcome(verdict.outcome),
         ))  # fmt: skip
