@@ -16,7 +16,19 @@ LAYERS = [
     {"problem"},
     {  # nouns: standard library only
         *("schema", "fingerprint", "lookup", "record", "soc", "published", "layout", "card", "profile", "case"),
-        *("selection", "target", "recipe", "figure", "claim", "words", "origin", "guide", "classes", "bound"),
+        *(
+            "selection",
+            "target",
+            "recipe",
+            "figure",
+            "claim",
+            "words",
+            "origin",
+            "guide",
+            "classes",
+            "bound",
+            "markdown",
+        ),
     },
     {"network", "cache"},  # what several steps share: card and checkpoint -> torch module; things made once
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps

@@ -45,15 +45,18 @@ def test_rows_of_batches_end_with_each_chips_own_best(tiny_card):
         Column("310", "throughput", OLD, "{:g}", oom="too big", blank="-"),
         Column("P3/310", "ratio", f"{P3} / {OLD}", "{:g}", blank="/"),
     )
-    found = texts(tiny_card, Layout("t", "batches", columns, best="best", bold=True))
+    sheet = Sheet(tiny_card, Layout("t", "batches", columns, best="best", bold=True), KNOWN, KNOWN)
 
     assert [
-        ["1", "100", "**50**", "2"],
-        ["4", "**150**", "too big", "/"],
+        ["1", "100", "50", "2"],
+        ["4", "150", "too big", "/"],
         ["8", "120", "-", "/"],
         ["16", "too big", "-", "/"],
         ["best", "150", "50", "3"],
-    ] == found
+    ] == sheet.texts()
+    assert [(1, 1), (0, 2)] == sorted(
+        ((r, c) for r, row in enumerate(sheet.marked()) for c, best in enumerate(row) if best), key=lambda at: at[1]
+    )
 
 
 def test_a_ratio_that_is_not_there_has_nothing_behind_it(tiny_card):

@@ -380,6 +380,25 @@ def test_sample_figures_have_a_table_of_their_own():
     assert tables.sample(rows[3:]) == "No figure on sample data is committed.\n"
 
 
+def test_sample_figures_of_unlike_runs_stay_apart_and_what_is_unknown_is_blank():
+    """A runtime of its own is a row of its own; a figure without a pooled one, or of no named runtime, is shown."""
+    torch = replace(SAMPLE, runtime="eager", value=0.5)
+    rows = [SAMPLE, replace(SAMPLE, metric="pooled_miou", value=0.8), torch, replace(SAMPLE, runtime=None, batch=4)]
+
+    assert [
+        ["tiny", "cpu", "", "sample-v1/24", "4", "78.31", ""],
+        ["tiny", "cpu", "eager", "sample-v1/24", "1", "50.00", ""],
+        ["tiny", "cpu", "onnxruntime", "sample-v1/24", "1", "78.31", "80.00"],
+    ] == cells(tables.sample(rows))
+
+
+def test_notes_from_files_act_on_no_terminal(tiny_card):
+    """Neither colours nor marks that turn the direction of reading."""
+    strange = replace(SPEED, environment={"cann": "8\x1b[31m\x07\u202eRTL"})
+
+    assert "CANN 8\\[31mRTL.\n" in tables.results(tiny_card, [strange])
+
+
 def test_names_from_files_end_no_cell_no_line_and_no_table():
     """A pipe is escaped, a line break is a blank, HTML is none."""
     found = tables.sample([replace(SAMPLE, data="a|b\n<!-- roadworthy:end -->")])
@@ -410,7 +429,7 @@ def test_notes_from_files_start_no_line_and_no_link(tiny_card):
     """A carriage return ends a line of Markdown too, and a page that is read again has another one in its place."""
     strange = replace(SPEED, environment={"cann": "8\r- [x](http://example.org)"})
 
-    assert "CANN 8 - \\[x](http://example.org).\n" in tables.results(tiny_card, [strange])
+    assert "CANN 8 - \\[x\\](http://example.org).\n" in tables.results(tiny_card, [strange])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from roadworthy import markdown
 from roadworthy.gates import Verdict
 from roadworthy.record import Record
 
@@ -16,7 +17,6 @@ ROOM = 1 << 20  # bytes of a page; of a longer one GitHub shows nothing
 NOTE = 100  # bytes, for the line that says how many rows are left out
 WORST_FIRST = ("failed", "unjudged", "passed")
 HEAD = ("cell", "gate", "outcome", "observed", "required", "because")
-MARKS = str.maketrans({"&": "&amp;", "<": "&lt;", **{mark: f"\\{mark}" for mark in "\\|`*_~[]$"}})
 LINE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 NAME = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
@@ -64,7 +64,7 @@ def summary(verdicts: Sequence[Judged], room: int = ROOM) -> str:
         lines += ["", _row(HEAD), _row(["---"] * len(HEAD))]
     left = room - NOTE - sum(map(_bytes, lines))
     for number, row in enumerate(rows):
-        line = _row(map(_cell, row))
+        line = _row(map(markdown.escaped, row))
         left -= _bytes(line)
         if left < 0:
             lines += ["", f"{len(rows) - number} more verdicts have no room here: see the log."]
@@ -80,11 +80,6 @@ def _sentence(verdict: Verdict) -> str:
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _cell(text: str) -> str:
-    """Text from records as it is read: it ends neither its cell nor its line, and starts no HTML, link or formula."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable()).translate(MARKS)
 
 
 def _bytes(line: str) -> int:

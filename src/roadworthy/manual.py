@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from roadworthy import gates, plan, tables, zoo
+from roadworthy import gates, markdown, plan, tables, zoo
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard, builtin_models
 from roadworthy.case import Case
@@ -24,7 +24,6 @@ from roadworthy.words import Language
 
 FOLDER = Path(__file__).with_name("manuals")
 DATA, WEIGHTS, CLONE, MODELS = "$DATA", "$WEIGHTS", "$ROADWORTHY", "$MODELS"  # what a reader sets once
-MARKUP = re.compile(r"[\\`*_\[\]|<~&]")
 
 
 def text(card: ModelCard, records: Iterable[Record], language: Language) -> str:
@@ -38,7 +37,7 @@ def text(card: ModelCard, records: Iterable[Record], language: Language) -> str:
         loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
     )  # fmt: skip
-    pages.filters |= {"md": escaped, "code": code, "link": link}
+    pages.filters |= {"md": lambda value: markdown.escaped(str(value)), "code": code, "link": link}
     facts = {**_of_card(card, language), **_of_figures(card, known, language), **_commands(card, known)}
     facts |= {"card": card, "mark": mark(card), "results": tables.results(card, records, language)}
     found = pages.get_template(f"{language}.md.j2").render(facts)
@@ -50,14 +49,9 @@ def mark(card: ModelCard) -> str:
     return f"<!-- roadworthy deliver {card.key}: "
 
 
-def escaped(value: object) -> str:
-    """Text in a line of Markdown or a cell of a table: it starts no markup and no HTML, and ends no line."""
-    return MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(str(value).split()))
-
-
 def code(value: object) -> str:
     """Text as code in a line: between more backquotes than it holds; a bar, which would end a cell, is left out."""
-    words = " ".join(str(value).split()).replace("|", "")
+    words = markdown.line(str(value)).replace("|", "")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", words)), default=0))
     return f"{fence}{words}{fence}" if len(fence) == 1 else f"{fence} {words} {fence}"
 

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from roadworthy import markdown
 from roadworthy.ci import HEAD, WORST_FIRST, Judged
 from roadworthy.gates import Verdict
 
@@ -52,7 +53,7 @@ def plain(judged: Sequence[Judged]) -> Iterator[Line]:
     """A line for every verdict in the order of the run, as long as it is: for grep, and for logs."""
     width = max((cell_len(cell) for cell, _ in judged), default=0)
     for cell, verdict in judged:
-        yield [Piece(_padded(_clean(cell), width) + GAP), Piece(_clean(str(verdict)), verdict.outcome)]
+        yield [Piece(_padded(markdown.line(cell), width) + GAP), Piece(markdown.line(str(verdict)), verdict.outcome)]
 
 
 def counts(judged: Sequence[Judged]) -> Line:
@@ -67,7 +68,7 @@ def counts(judged: Sequence[Judged]) -> Line:
 
 def _row(cell: str, verdict: Verdict) -> tuple[list[str], Outcome]:
     texts = (cell, verdict.gate, verdict.outcome, verdict.observed, verdict.required, verdict.because)
-    return [_clean(text) for text in texts], verdict.outcome
+    return [markdown.line(text) for text in texts], verdict.outcome
 
 
 def _widths(rows: Sequence[tuple[list[str], Outcome]], width: int) -> list[int]:
@@ -123,8 +124,3 @@ def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
 
 def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
-
-
-def _clean(text: str) -> str:
-    """One line without control characters: names and messages come from records and tools."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())

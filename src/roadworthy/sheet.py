@@ -41,6 +41,10 @@ class Sheet:
         """The records behind every text."""
         return [[self.sources(row, column) for column in self.layout.columns] for row in self.rows()]
 
+    def marked(self) -> list[list[bool]]:
+        """Which texts are the throughput of a chip's best batch, where the layout marks it."""
+        return [[self._is_best(row, column) for column in self.layout.columns] for row in self.rows()]
+
     def rows(self) -> list[Row]:
         """The rows that the layout asks for."""
         layout = self.layout
@@ -69,12 +73,14 @@ class Sheet:
                 (column.oom if self._lost(row, column) is not None else "") or self._failed(row, column) or column.blank
             )
         try:
-            text = column.as_.format(value)
+            return column.as_.format(value)
         except (ValueError, TypeError) as error:
             where = f"{self.card.path}: table {self.layout.name!r}, column {column.head!r}"
             raise Problem(f"{where}: as is {column.as_!r}, which cannot show {value!r} ({error})") from None
-        best = self.best(column.of) if self.layout.bold and column.show == "throughput" and row.batch else None
-        return f"**{text}**" if best is not None and row.batch == best.batch else text
+
+    def _is_best(self, row: Row, column: Column) -> bool:
+        best = self.best(column.of) if self.layout.bold and column.show == "throughput" else None
+        return best is not None and row.batch == best.batch
 
     def best(self, soc: str) -> Record | None:
         """The record of a chip's highest throughput that counts; None where it has none."""

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from roadworthy import bound, gates, notes, origin, page, profile, standard
+from roadworthy import bound, gates, markdown, notes, origin, page, profile, standard
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import Verdict
@@ -87,15 +87,21 @@ def render_layout(card: ModelCard, layout: Layout, records: Iterable[Record], la
 def _laid_out(sheet: Sheet, language: Language) -> str:
     card, layout = sheet.card, sheet.layout
     if not sheet.known:
-        return word("nothing", language, name=card.name)
-    texts = zip(sheet.texts(), sheet.behind(), strict=True)
-    rows = [[_cell(card, *cell, language) for cell in zip(*row, strict=True)] for row in texts]
-    found = notes.noted([column.head for column in layout.columns], rows, language)
+        return word("nothing", language, name=markdown.escaped(card.name))
+    texts = zip(sheet.texts(), sheet.behind(), sheet.marked(), strict=True)
+    rows = [
+        [_cell(card, text, behind, language, best=best) for text, behind, best in zip(*row, strict=True)]
+        for row in texts
+    ]
+    found = notes.noted([markdown.escaped(column.head) for column in layout.columns], rows, language)
     lines = [word("bold", language)] if layout.bold and layout.best else []
     return _markdown(found.head, found.rows) + _below([*lines, *found.lines])
 
 
-def _cell(card: ModelCard, text: str, behind: Sequence[Record], language: Language) -> notes.Cell:
+def _cell(
+    card: ModelCard, text: str, behind: Sequence[Record], language: Language, *, best: bool = False
+) -> notes.Cell:
+    text = f"**{markdown.escaped(text)}**" if best else markdown.escaped(text)
     if not text or not behind:
         return notes.Cell(text)
     own, *others = behind
@@ -109,7 +115,7 @@ def _cell(card: ModelCard, text: str, behind: Sequence[Record], language: Langua
 
 def _below(lines: Sequence[str]) -> str:
     """Notes below a table, as a list."""
-    return "\n" + "".join(f"- {_escaped(line)}\n" for line in lines) if lines else ""
+    return "\n" + "".join(f"- {markdown.escaped(line)}\n" for line in lines) if lines else ""
 
 
 def results(card: ModelCard, records: Iterable[Record], language: Language = "en") -> str:
@@ -117,10 +123,10 @@ def results(card: ModelCard, records: Iterable[Record], language: Language = "en
     records = list(records)
     known, counting = figures(card, records), counted(card, records)
     parts = [
-        f"**{_escaped(caption)}**\n\n{_laid_out(Sheet(card, layout, known, counting), language)}"
+        f"**{markdown.escaped(caption)}**\n\n{_laid_out(Sheet(card, layout, known, counting), language)}"
         for caption, layout in standard.layouts(card, known, language).items()
     ]
-    return "\n".join(parts) or word("nothing", language, name=card.name)
+    return "\n".join(parts) or word("nothing", language, name=markdown.escaped(card.name))
 
 
 def summary(cards: Iterable[ModelCard], records: Sequence[Record], language: Language = "en") -> str:
@@ -204,11 +210,14 @@ def sample(records: Iterable[Record]) -> str:
     rows = rows[(rows.source == "sample") & rows.metric.isin(["miou", "pooled_miou"]) & rows.value.notna()]
     if rows.empty:
         return "No figure on sample data is committed.\n"
-    rows = rows.sort_values("when", kind="stable").drop_duplicates(["model", "soc", "batch", "metric"], keep="last")
-    table = rows.pivot_table(index=["model", "soc", "runtime", "data", "batch"], columns="metric", values="value")
-    table = table.map(lambda value: f"{100 * value:.2f}").reset_index()
+    cell = ["model", "soc", "runtime", "data", "batch"]
+    rows = rows.fillna({"runtime": "", "data": ""}).sort_values("when", kind="stable")
+    rows = rows.drop_duplicates([*cell, "metric"], keep="last")
+    table = rows.pivot_table(index=cell, columns="metric", values="value")
+    table = table.map(lambda value: "" if pd.isna(value) else f"{100 * value:.2f}").reset_index()
     table = table.rename(columns={"data": "sample data", "miou": "mIoU %", "pooled_miou": "pooled mIoU %"})
-    return _markdown(list(table.columns), table.astype(str).to_numpy().tolist())
+    texts = [[markdown.escaped(str(value)) for value in row] for row in table.to_numpy().tolist()]
+    return _markdown(list(table.columns), texts)
 
 
 def of_card(card: ModelCard, records: Iterable[Record]) -> dict[str, str]:
@@ -244,16 +253,12 @@ def check(readme: Path, cards: Sequence[ModelCard], records: Sequence[Record]) -
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = [[_escaped(text) for text in row] for row in [head, *rows]]
+    """Rows of text that is Markdown already."""
+    cells = [head, *rows]
     widths = [max(3, *map(_width, column)) for column in zip(*cells, strict=True)]
     lines = [[text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)] for row in cells]
     lines.insert(1, ["-" * width for width in widths])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    """A name from a file ends neither its cell nor its line, and starts no HTML and no link."""
-    return " ".join(text.splitlines()).replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
 
 
 def _width(text: str) -> int:
