@@ -285,7 +285,7 @@ def test_an_unstable_run_shows_no_figure_and_takes_the_guides_from_the_verdict(t
     ] == cells(speeds(tiny_card, [unstable]))
     (row,) = cells(tables.summary([tiny_card], [unstable]))
     assert ["tiny", "Ascend310P3", "", "", "", "", "89.50", "90.00"] == row[:8]
-    assert "passed, unjudged: throughput against Ascend310" == row[8]
+    assert "passed; unjudged: throughput against Ascend310" == row[8]
 
 
 def test_the_summary_has_a_row_for_every_chip_delivered(tiny_card):
@@ -295,7 +295,7 @@ def test_the_summary_has_a_row_for_every_chip_delivered(tiny_card):
 
     assert [
         ["tiny", "Ascend310P3", "4", "130.00", "1.300", "1.300", "89.50", "90.00", "passed"],
-        ["tiny", "Ascend310P3+aoe", "4", "150.00", "1.500", "1.500", "", "90.00", "passed, unjudged: accuracy"],
+        ["tiny", "Ascend310P3+aoe", "4", "150.00", "1.500", "1.500", "", "90.00", "passed; unjudged: accuracy"],
     ] == found
 
 
@@ -307,9 +307,9 @@ RATIO = [replace(SPEED, value=120.0), replace(SPEED, soc=OTHER, value=100.0)]
     ("records", "verdict"),
     [
         ([MIOU, *RATIO], "passed"),
-        ([*RATIO], "passed, unjudged: accuracy"),
-        ([MIOU, RATIO[0]], "passed, unjudged: throughput against Ascend310"),
-        ([MIOU], "passed, unjudged: throughput against Ascend310"),
+        ([*RATIO], "passed; unjudged: accuracy"),
+        ([MIOU, RATIO[0]], "passed; unjudged: throughput against Ascend310"),
+        ([MIOU], "passed; unjudged: throughput against Ascend310"),
         ([RATIO[0]], "unjudged"),
         ([RATIO[1]], "unjudged"),
         ([replace(MIOU, value=0.88), *RATIO], "failed: accuracy"),

@@ -62,7 +62,7 @@ def test_the_workflow_is_one_that_github_reads():
 def test_both_workflows_take_the_same_steps():
     """Line for line."""
     assert STEPS == commands(re.findall(r"sh '''(.*?)'''", JENKINS, re.DOTALL))
-    assert 5 == len(STEPS)
+    assert 6 == len(STEPS)
 
 
 def test_the_shell_reads_the_steps():
@@ -94,6 +94,20 @@ def test_the_suite_takes_the_flags(command, tmp_path):
     assert 0 == done.returncode, done.stdout + done.stderr
     assert "test_accuracy[erfnet-bs1-cpu]" in done.stdout
     assert "icnet" not in done.stdout
+
+
+def test_pages_that_have_drifted_fail(tmp_path):
+    """The command passes on the pages as they are, and fails on one with another figure."""
+    (command,) = [line for line in STEPS if " tables " in line]
+    shutil.copytree(ROOT / "reports", tmp_path / "reports", ignore=shutil.ignore_patterns("__pycache__"))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    ended = []
+    for text in (page, page.replace("381.95", "999.95")):
+        (tmp_path / "README.md").write_text(text, encoding="utf-8")
+        words = [sys.executable, *shlex.split(command)[1:]]
+        ended.append(subprocess.run(words, cwd=tmp_path, capture_output=True, check=False).returncode)
+
+    assert [0, 1] == ended
 
 
 def test_the_report_is_of_what_the_suite_writes(tmp_path):

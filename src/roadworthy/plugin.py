@@ -325,7 +325,7 @@ def _state(config: pytest.Config) -> State:
                 runtimes.check(option.runtime)
             default, why = ("cpu", "") if option.soc or option.published else devices.default(option.runtime or "")
             if option.time_limit <= 0:
-                raise Problem(f"--time-limit {option.time_limit:g}: a case may be silent for more than 0 seconds")
+                raise Problem(f"--time-limit {option.time_limit:g}: it must be more than 0 seconds")
             if option.keep_frames < 0:
                 raise Problem(f"--keep-frames {option.keep_frames}: it must be 0 (none is kept) or more")
             selection = Selection.of(

@@ -188,7 +188,7 @@ def _verdict(card: ModelCard, soc: Soc, known: Sequence[Record], language: Langu
     if not any(verdict.outcome == "passed" for verdict in promised):
         return word("unjudged", language)
     if unjudged := _gates(judged, "unjudged", language):
-        outcome = word("comma", language).join(word(name, language) for name in ("passed", "unjudged"))
+        outcome = word("semicolon", language).join(word(name, language) for name in ("passed", "unjudged"))
         return word("of gates", language, outcome=outcome, gates=unjudged)
     return word("passed", language)
 

@@ -46,6 +46,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "runtime": ("by {runtime}", "运行时{runtime}"),
         "dies": ("on one die times {dies}", "单颗芯片实测值乘以{dies}"),
         "comma": (", ", "，"),
+        "semicolon": ("; ", "；"),
         "full stop": (".", "。"),
         "device": ("device clock", "设备计时"),
         "wall": ("wall clock", "墙钟计时"),

@@ -88,7 +88,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """The streaming accuracy run without pytest; under torchrun -m roadworthy, every process takes a share of the frames."""
     with training.one_voice():
         if options.time_limit <= 0:
-            raise Problem(f"--time-limit {options.time_limit:g}: a case may be silent for more than 0 seconds")
+            raise Problem(f"--time-limit {options.time_limit:g}: it must be more than 0 seconds")
         if options.keep_frames < 0:
             raise Problem(f"--keep-frames {options.keep_frames}: it must be 0 (none is kept) or more")
         if options.dry_run:
