@@ -33,8 +33,8 @@ LAYERS = [
     {"network", "cache"},  # what several steps share: card and checkpoint -> torch module; things made once
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "standard", "notes", "page", "merge", "printed"},  # readers: nouns, never a step
-    {"tables", "trained", "ci", "lint", "zoo"},  # readers of what the other readers say
-    {"judged"},  # records -> the verdicts that the suites give on them
+    {"standing", "trained", "ci", "lint", "zoo"},  # readers of what the other readers say
+    {"tables", "judged"},  # figures that stand -> Markdown, and the verdicts that the suites give on them
     {"report"},  # what all readers say, as a page
     {  # the order of steps
         *("pipeline", "train", "evidence", "material", "workshop", "run", "plan", "header", "results", "demo"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roadworthy import card as cards
-from roadworthy import manual, record, tables, zoo
+from roadworthy import manual, record, standing, zoo
 from roadworthy.problem import Problem
 from roadworthy.record import Record
 
@@ -36,7 +36,7 @@ def test_the_guide_of_erfnet_is_pinned_whole(language):
     """As `roadworthy deliver erfnet tests/deliver/zh` (or `en --language en`) writes it."""
     pinned = {path.name: path.read_text(encoding="utf-8") for path in (PINS / language).iterdir()}
     card, records = MODELS["erfnet"], record.read_folder(ROOT / "reports" / "records")
-    levels = zoo.text(zoo.levels(card, tables.counted(card, records)))
+    levels = zoo.text(zoo.levels(card, standing.counted(card, records)))
 
     assert pinned == {"README.md": manual.text(card, records, language), "modelzoo_level.txt": levels}
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from roadworthy import card as cards
-from roadworthy import gates, tables, zoo
+from roadworthy import gates, standing, tables, zoo
 from roadworthy.record import Record
 from roadworthy.schema import load_toml
 
@@ -48,7 +48,7 @@ def because(card, key: str, *known: Record) -> str:
 )
 def test_the_file_of_every_model_by_what_its_guide_publishes(key, lines):
     """In the order of the zoo's files, a line left out where nothing shows its status."""
-    found = zoo.levels(MODELS[key], tables.counted(MODELS[key], []))
+    found = zoo.levels(MODELS[key], standing.counted(MODELS[key], []))
 
     assert LEVELS == [level.key for level in found]
     assert "".join(f"{line}\n" for line in lines) == zoo.text(found)
@@ -102,7 +102,7 @@ def test_a_measured_figure_changes_the_status():
     """A T4 measured with TensorRT puts an end to ERFNet's comparison with inference in the framework."""
     card = MODELS["erfnet"]
     t4 = replace(SPEED, model="erfnet", soc="T4", batch=16, value=400.0, runtime="tensorrt", when="2026-01-01")
-    before, after = (zoo.levels(card, tables.counted(card, rows)) for rows in ([], [t4]))
+    before, after = (zoo.levels(card, standing.counted(card, rows)) for rows in ([], [t4]))
 
     assert ["PERFECT", "POK"] == [found[3].status for found in (before, after)]
     assert ["OK", "POK"] == [found[2].status for found in (before, after)]
@@ -255,7 +255,7 @@ def test_graphs_compared_on_the_host_are_no_run_of_the_chip():
     alike = replace(SPEED, model="hrnet", metric="agreement.operated", value=1.0, clock=None, runtime="onnxruntime")
     crashed = replace(SPEED, model="hrnet", when="2026-01-01", **LOST)
     lost, told = (
-        zoo.levels(MODELS["hrnet"], tables.counted(MODELS["hrnet"], rows)) for rows in ([alike, crashed], [alike])
+        zoo.levels(MODELS["hrnet"], standing.counted(MODELS["hrnet"], rows)) for rows in ([alike, crashed], [alike])
     )
 
     assert ("NOK", None) == (lost[0].status, lost[4].status)
@@ -265,10 +265,10 @@ def test_graphs_compared_on_the_host_are_no_run_of_the_chip():
 def test_a_chip_that_ran_unsteadily_ran(tiny_card):
     """It converts and runs; how fast is not known, whatever the guide publishes."""
     unstable = replace(SPEED, value=None, outcome="unstable", detail="never steady")
-    found = {level.key: level.status for level in zoo.levels(tiny_card, tables.counted(tiny_card, [unstable]))}
+    found = {level.key: level.status for level in zoo.levels(tiny_card, standing.counted(tiny_card, [unstable]))}
 
     assert ("OK", "OK", None) == (found["FuncStatus"], found["ModelConvert"], found["PerfStatus"])
-    told = because(tiny_card, "PerfStatus", *tables.counted(tiny_card, [unstable]))
+    told = because(tiny_card, "PerfStatus", *standing.counted(tiny_card, [unstable]))
     assert "Ascend310P3 never ran steadily, so that no throughput of it counts: never steady" == told
 
 
@@ -280,7 +280,7 @@ def test_of_an_unstable_run_and_a_crash_the_newer_counts(tiny_card, last, status
         for outcome in ("unstable", "crash")
         for batch in (1, 4, 16)
     ]
-    found = {level.key: level.status for level in zoo.levels(tiny_card, tables.counted(tiny_card, rows))}
+    found = {level.key: level.status for level in zoo.levels(tiny_card, standing.counted(tiny_card, rows))}
     summary = tables.summary([tiny_card], rows).splitlines()[2]
 
     assert status == found["FuncStatus"]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from roadworthy import manual, tables, zoo
+from roadworthy import manual, standing, zoo
 from roadworthy.card import ModelCard
 from roadworthy.problem import Problem
 from roadworthy.record import Record
@@ -21,7 +21,7 @@ def write(card: ModelCard, records: Sequence[Record], out: Path, language: Langu
 
     Raises Problem for any other folder, and where it cannot be written.
     """
-    levels = zoo.levels(card, tables.counted(card, records))
+    levels = zoo.levels(card, standing.counted(card, records))
     texts = {GUIDE: manual.text(card, records, language), LEVELS: zoo.text(levels)}
     try:
         _check(out, manual.mark(card))

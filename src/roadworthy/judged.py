@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roadworthy import gates, profile, tables, trained
+from roadworthy import gates, profile, standing, trained
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import TrainCase
@@ -51,7 +51,7 @@ def verdicts(card: ModelCard, records: Iterable[Record], rule: Profile | None = 
 
 
 def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) -> list[Judged]:
-    figures = [r for r in tables.figures(card, rows) if r.run is None]
+    figures = [r for r in standing.figures(card, rows) if r.run is None]
     cells = _cells(figures, rows)
     older = defaultdict(list)
     for r in rows:
@@ -62,7 +62,7 @@ def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) ->
     for (kind, _, soc, batch), cell in cells.items():
         gaps = not compared & {(soc, batch, r.runtime) for r in _of(cell, "miou")}
         found += _of_cell(card, chips.find(soc), batch, cell, older[soc, batch], promised=kind == PROMISE, gaps=gaps)
-    return [*found, *_parity(card, cells), *_ratios(card, [*tables.counted(card, rows), *_aside(cells)], rule)]
+    return [*found, *_parity(card, cells), *_ratios(card, [*standing.counted(card, rows), *_aside(cells)], rule)]
 
 
 def _cells(figures: Sequence[Record], rows: Sequence[Record]) -> dict[Cell, list[Record]]:

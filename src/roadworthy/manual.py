@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from roadworthy import gates, markdown, plan, tables, zoo
+from roadworthy import gates, markdown, plan, standing, tables, zoo
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard, builtin_models
 from roadworthy.case import Case
@@ -32,7 +32,7 @@ def text(card: ModelCard, records: Iterable[Record], language: Language) -> str:
         told = f"target.judge is {card.target.judge}; the zoo's guide is of an Ascend chip, such as Ascend310P3"
         raise Problem(f"{card.path}: {told}")
     records = list(records)
-    known = tables.counted(card, records)
+    known = standing.counted(card, records)
     pages = Environment(  # noqa: S701  Markdown: what comes from cards and records goes through `md` and `code`
         loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -6,16 +6,16 @@ import dataclasses
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
-from roadworthy import bound, gates, markdown, notes, origin, page, profile, standard
+from roadworthy import bound, gates, markdown, notes, origin, page, profile, standard, standing
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import Verdict
 from roadworthy.layout import Layout
-from roadworthy.record import STANDIN, Record
+from roadworthy.record import Record
 from roadworthy.sheet import Sheet
 from roadworthy.soc import Soc
 from roadworthy.words import WORDS, Language, word
@@ -27,61 +27,10 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame([dataclasses.asdict(record) for record in records], columns=columns)
 
 
-def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
-    """The newest figure of every cell of a model: what its guide publishes, replaced by what was measured.
-
-    Nothing of the CPU (such as how alike graphs are), of a stand-in for a chip, of drawn frames, and no mIoU of other
-    frames than Cityscapes val. A training run that the guide has no row of is one more. An unstable run is no figure;
-    it takes away a loss that is older.
-    """
-    return _newest(card, records)[0]
-
-
-def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
-    """The figures that verdicts are given on: those of a delivered chip that ran, however unsteadily, are its own alone.
-
-    An unstable run that is the newest of its cell is there too: it is no figure, and yet the chip ran.
-    """
-    known, unstable = _newest(card, records)
-    return gates.counted(card, [*known, *unstable])
-
-
-def _newest(card: ModelCard, records: Iterable[Record]) -> tuple[list[Record], list[Record]]:
-    """The newest figure of every cell, and the unstable runs that are the newest of their cells."""
-    own = sorted((r for r in records if r.model == card.key and _of_chip(r)), key=lambda r: r.when or "")
-    last = {_cell_of(r): r for r in own if _counts(r) or r.outcome == "unstable"}
-    unstable = {cell: r for cell, r in last.items() if r.outcome == "unstable"}
-    counting = [r for r in own if _counts(r) and (r.value is not None or _cell_of(r) not in unstable)]
-    known = {_cell_of(r): r for r in [*card.published(), *counting]}  # a chip that ran since is no longer lost there
-    return list(known.values()), list(unstable.values())
-
-
-def _cell_of(record: Record) -> tuple[Any, ...]:
-    """What a newer figure of the same replaces."""
-    cell = (record.run, record.settings.get("group")) if record.run else (record.soc, record.batch)
-    return (record.metric, *cell)
-
-
-def _of_chip(record: Record) -> bool:
-    return record.source == "measured" and record.soc != "cpu" and record.runtime != STANDIN
-
-
-def _counts(record: Record) -> bool:
-    """Whether what a chip did says something of it."""
-    if record.metric.startswith("agreement."):  # graphs run on the host, under the name of the chip that they are for
-        return False
-    if record.outcome == "unstable":  # says nothing, and a reference without its best batch would flatter every ratio
-        return False
-    if record.outcome != "ok" or "miou" not in record.metric:
-        return True
-    start = record.metric.startswith("train.")  # weights that nobody trained are where training starts
-    return record.frames == gates.FULL_VAL and (start or not record.untrained)
-
-
 def render_layout(card: ModelCard, layout: Layout, records: Iterable[Record], language: Language = "en") -> str:
     """One table as Markdown, with its notes; ratios are computed from its figures."""
     records = list(records)
-    return _laid_out(Sheet(card, layout, figures(card, records), counted(card, records)), language)
+    return _laid_out(Sheet(card, layout, standing.figures(card, records), standing.counted(card, records)), language)
 
 
 def _laid_out(sheet: Sheet, language: Language) -> str:
@@ -121,7 +70,7 @@ def _below(lines: Sequence[str]) -> str:
 def results(card: ModelCard, records: Iterable[Record], language: Language = "en") -> str:
     """All that is known of a model in one language: accuracy, throughput, training, each with units, notes and origins."""
     records = list(records)
-    known, counting = figures(card, records), counted(card, records)
+    known, counting = standing.figures(card, records), standing.counted(card, records)
     parts = [
         f"**{markdown.escaped(caption)}**\n\n{_laid_out(Sheet(card, layout, known, counting), language)}"
         for caption, layout in standard.layouts(card, known, language).items()
@@ -135,7 +84,7 @@ def summary(cards: Iterable[ModelCard], records: Sequence[Record], language: Lan
     head = [word(name, language) if name in WORDS else name for name in names]
     rows = []
     for card in cards:
-        known = [r for r in counted(card, records) if r.run is None]  # of training there is no row
+        known = [r for r in standing.counted(card, records) if r.run is None]  # of training there is no row
         rows += [_summary_row(card, soc, known, language) for soc in _delivered(card, known)]
     found = notes.noted(head, rows, language)
     return _markdown(found.head, found.rows) + _below([word("of best", language), *found.lines])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from roadworthy import bound, gates, tables
+from roadworthy import bound, gates, standing
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.judged import Judged
@@ -28,7 +28,7 @@ def known(card: ModelCard, records: Sequence[Record]) -> list[Record]:
     Those of the promise; on the cpu, and with weights that nobody trained, where the promise has none.
     """
     own = [r for r in records if r.model == card.key and r.run is None]
-    found = {(r.soc, r.batch, r.metric): r for r in tables.figures(card, own) if r.run is None}
+    found = {(r.soc, r.batch, r.metric): r for r in standing.figures(card, own) if r.run is None}
     aside = [r for r in own if r.source != "published" and (r.metric == "throughput" or r.metric in EXTRAS)]
     newest = {(r.soc, r.batch, r.metric): r for r in aside if r.outcome != "unstable"}
     order = list(chips.socs())
