@@ -189,7 +189,7 @@ def test_a_verb_has_a_bar_in_colours_on_a_terminal(tmp_path):
     status, said = on_a_terminal(SAMPLE, 80, tmp_path)
 
     assert 0 == status
-    assert re.search(r"drawing frames .*━.* 2/2 \d:\d\d:\d\d left \d:\d\d:\d\d", SGR.sub("", said))
+    assert re.search(r"drawing frames .*━.* 2/2 \d:\d\d:\d\d so far, \d:\d\d:\d\d left", SGR.sub("", said))
     assert COLOUR.search(said)
 
 

@@ -37,7 +37,7 @@ def moves(file: TextIO) -> bool:
 def bar(*, shown: bool = True, width: int | None = 40) -> Bar:
     """A bar on standard error with frames done, time gone by and time left; its console is silent where not `shown`."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=width), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    times = (TimeElapsedColumn(), TextColumn("so far,"), TimeRemainingColumn(), TextColumn("left"))
     console = Console(stderr=True, quiet=not shown)
     return Progress(*columns, *times, console=console, disable=not (shown and moves(sys.stderr)))
 

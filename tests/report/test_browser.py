@@ -246,3 +246,4 @@ def test_it_prints(opened, tmp_path):
     assert path.read_bytes().count(b"/Type /Page\n") > 3
     assert 0 == page.locator(".control:visible").count()
     assert unfolded > 100
+    assert "contents" == page.locator("#verdicts th button").first.evaluate("b => getComputedStyle(b).display")

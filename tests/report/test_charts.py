@@ -98,6 +98,16 @@ def test_no_two_lines_look_alike():
     assert 8 == len({(dash, marker) for _, dash, marker in looks[:8]})
 
 
+def test_lines_of_one_number_look_alike_in_every_chart():
+    """In whatever place they are there."""
+    line = Line("T4", (1, 4), (80.0, 95.5), number=5)
+    others = [Line(name, (1, 4), (90.0, 99.0), number=i) for i, name in enumerate("ab")]
+    first, last = (charts.throughput("n", "t", lines, []).svg for lines in ([line, *others], [*others, line]))
+
+    assert "var(--line5)" in first
+    assert sorted(re.findall(r"var\(--line\d\)", first)) == sorted(re.findall(r"var\(--line\d\)", last))
+
+
 def test_a_chip_without_a_figure_is_drawn_as_lost():
     """Out of memory at its only batch."""
     assert "crash" in texts(charts.throughput("one", "T", [Line("T4", (), (), ((1, "crash"),))], []).svg)

@@ -54,6 +54,22 @@ def test_the_command_of_a_chip_can_be_typed(models, chip):
 
 
 @pytest.mark.parametrize(
+    ("soc", "suites"),
+    [("cpu", ["acceptance -k erfnet", "bench -k 'throughput and erfnet'"]), ("Ascend310P3", ["acceptance -k erfnet"])],
+)
+def test_what_repeats_throughput_is_a_suite_that_measures_it(models, chip, soc, suites):
+    """On the cpu acceptance times nothing, on a chip it does; a run that only timed is repeated by the one that times."""
+    scored = replace(chip, soc=soc, metric="miou", value=0.7, clock=None, data="sample-v1/24", environment={})
+    timed = replace(chip, soc=soc, batch=8, data=None, environment={})
+    both, alone = origins.commands(models, [scored, timed]), origins.commands(models, [timed])
+    batches = {"cpu": [["1"], ["8"]], "Ascend310P3": [["1", "8"]]}[soc]
+
+    assert suites == [command.lines[0].removeprefix("pytest ").partition(" --soc")[0] for command in both]
+    assert batches == [[w for w in shlex.split(command.lines[0]) if w.isdigit()] for command in both]
+    assert ["bench"] == [shlex.split(command.lines[0])[1] for command in alone]
+
+
+@pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"data": "sample-v1/24", "weights": "erfnet_sample.safetensors@0"}, []),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from roadworthy import judged, profile
-from roadworthy.report import speed
+from roadworthy.report import charts, speed
 
 
 def rows(table) -> list[list[str]]:
@@ -80,7 +80,10 @@ def test_what_did_not_run_is_copied_as_the_word_that_is_shown(tiny_card, chip):
 def test_published_figures_are_a_line_of_their_own_where_a_chip_was_measured(tiny_card, chip):
     """And the best batch is of the measured ones, in table, chart and ratio."""
     figures, asked = parts(tiny_card, [replace(chip, model="tiny", batch=4, value=90.0)])
-    drawn, table = speed.chart(tiny_card, figures, asked), rows(speed.figures_table(tiny_card, figures))
+    drawn, table = (
+        speed.chart(tiny_card, figures, asked, speed.places(figures)),
+        rows(speed.figures_table(tiny_card, figures)),
+    )
 
     assert "Ascend310P3: best 90.00 at batch 4" in drawn.svg
     assert "Ascend310P3, published: best 110.00 at batch 1" in drawn.svg
@@ -100,12 +103,30 @@ def test_the_star_of_a_chip_to_compare_with_is_at_the_batch_that_the_ratio_takes
     }
 
 
+def test_a_chip_looks_alike_in_every_chart_of_a_page(models, chip, monkeypatch):
+    """Whichever other chips are beside it; its guide's line beside what was measured has its colour in another dash."""
+    monkeypatch.setattr(charts, "throughput", lambda _, __, lines, ___: lines)
+    measured = replace(chip, value=300.0, batch=1)
+    figures = {key: parts(models[key], [measured])[0] for key in ("erfnet", "hrnet", "icnet")}
+    places = speed.places(r for own in figures.values() for r in own)
+    looks = {
+        key: {line.label: line.number for line in speed.chart(models[key], own, [], places)}
+        for key, own in figures.items()
+    }
+
+    assert 5 == len(places)
+    assert {0} == {
+        look - places.index(label) for own in looks.values() for label, look in own.items() if label in places
+    }
+    assert charts.WAYS == looks["erfnet"][f"{chip.soc}, published"] - looks["erfnet"][chip.soc]
+
+
 def test_a_batch_that_broke_has_its_mark_in_the_chart(tiny_card, chip):
     """As one out of memory has: a line that only ends would hide it."""
     broken = replace(chip, model="tiny", batch=4, value=None, outcome="crash", detail="aicore died")
     figures, asked = parts(tiny_card, [broken])
 
-    assert "Ascend310P3 crash at 4" in speed.chart(tiny_card, figures, asked).svg
+    assert "Ascend310P3 crash at 4" in speed.chart(tiny_card, figures, asked, speed.places(figures)).svg
 
 
 def test_of_equal_batches_the_smallest_is_the_best(tiny_card, chip):
@@ -156,7 +177,8 @@ def test_a_ratio_that_is_not_required_is_told_only(models):
 
 def test_the_chart_has_the_line_of_the_required_ratio(models):
     """1.2 times the best batch of the other chip."""
-    chart = speed.chart(models["erfnet"], *parts(models["erfnet"], []))
+    figures, asked = parts(models["erfnet"], [])
+    chart = speed.chart(models["erfnet"], figures, asked, speed.places(figures))
 
     assert f"required: 1.2 x Ascend310 = {1.2 * 220.2016:.2f}" in chart.svg
     assert "Ascend310 out of memory at 64" in chart.svg
@@ -168,7 +190,7 @@ def test_weights_that_nobody_trained_are_marked(tiny_card, chip):
     figures, asked = parts(tiny_card, [bare, replace(bare, soc="Ascend310P3", value=999.0)])
     table = rows(speed.figures_table(tiny_card, figures))
 
-    assert "T4, untrained weights: best 300.00" in speed.chart(tiny_card, figures, asked).svg
+    assert "T4, untrained weights: best 300.00" in speed.chart(tiny_card, figures, asked, speed.places(figures)).svg
     assert table[0][-1].endswith("untrained weights")
     assert ["110.00"] == [row[2] for row in table if row[:2] == ["Ascend310P3", "1"]]
 
@@ -188,7 +210,7 @@ def test_a_model_without_a_figure_has_no_chart(chips_of_nothing):
     """And an empty table."""
     figures, asked = parts(chips_of_nothing, [])
 
-    assert speed.chart(chips_of_nothing, figures, asked) is None
+    assert speed.chart(chips_of_nothing, figures, asked, []) is None
     assert () == speed.figures_table(chips_of_nothing, figures).rows
 
 

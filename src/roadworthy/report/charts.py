@@ -26,6 +26,7 @@ LEGEND = 0.21  # inches of a line of the legend
 DASHES = ((0, (1, 1.5)), (0, (6, 3)), (0, (6, 2, 1, 2)), (0, (12, 3)))  # of required speeds
 INK, FAINT, PAPER = "#0a0c00", "#0a0c01", "#0a0c02"  # stand for colours of the page
 COLOURS = tuple(f"#0a0b0{i}" for i in range(8))  # stand for its eight colours of lines
+WAYS = len(COLOURS)  # numbers of lines that are this far apart have one colour
 STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"), ("-", "v"), ("-.", "P"), ("--", "X"), (":", "*"))
 VARIABLES = {
     INK: "currentColor",
@@ -53,12 +54,16 @@ LOOK: Any = ["default", SETTINGS]  # whatever a user's matplotlibrc says
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart: `at` are batch sizes, or days as ISO 8601 times; `lost` are batch sizes, each with what it met."""
+    """One line of a chart: `at` are batch sizes, or days as ISO 8601 times; `lost` are batch sizes, each with what it met.
+
+    Lines of one `number` look alike, in whatever chart they are; without one a line looks as its place in the chart says.
+    """
 
     label: str
     at: tuple[float | str, ...]
     values: tuple[float, ...]
     lost: tuple[tuple[int, str], ...] = ()
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,16 +82,15 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
     place = {batch: i for i, batch in enumerate(batches)}
     top = max([*(v for line in lines for v in line.values), *(v for _, v in required)], default=1.0)
     for i, line in enumerate(lines):
-        colour, dash, marker = _look(i)
+        colour, dash, marker = _look(i if line.number is None else line.number)
         at = [place[int(a)] for a in line.at]
         label = line.label
         if line.values:
             best = max(range(len(at)), key=lambda j: line.values[j])
             label += f": best {line.values[best]:.2f} at batch {line.at[best]}"
-            axes.plot(at[best], line.values[best], "o", markersize=12, mfc="none", mec=colour, mew=1.4)
-        axes.plot(
-            at, line.values, dash, marker=marker, color=colour, markersize=5, linewidth=1.8, label=_wrapped(label)
-        )
+            axes.plot(at[best], line.values[best], "o", markersize=12, mfc="none", mec=colour, mew=1.4, clip_on=False)
+        whole: Any = {"markersize": 5, "linewidth": 1.8, "clip_on": False}  # also where a value is next to nothing
+        axes.plot(at, line.values, dash, marker=marker, color=colour, label=_wrapped(label), **whole)
         for batch, met in line.lost:
             spot = (place[batch], 0.07 * top * (1 + i % 4))
             side = -1 if place[batch] else 1  # left of the first is the axis
@@ -133,8 +137,8 @@ def _by_what(line: Line) -> dict[str, list[int]]:
 
 def _look(number: int) -> tuple[str, str, str]:
     """Colour, dash and marker of a line: a colour's second line has other dashes and another marker than its first."""
-    dash, marker = STYLES[(number + number // 8) % 8]
-    return COLOURS[number % 8], dash, marker
+    dash, marker = STYLES[(number + number // WAYS) % len(STYLES)]
+    return COLOURS[number % WAYS], dash, marker
 
 
 def _figure(labels: Sequence[str]) -> tuple[Figure, Axes]:

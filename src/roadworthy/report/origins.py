@@ -73,28 +73,36 @@ def commands(cards: Mapping[str, ModelCard], records: Sequence[Record]) -> list[
         if r.source != "published" and r.run is None:
             cells.setdefault((r.model, r.soc), []).append(r)
     order = list(chips.socs())
-    found = [
-        _of_chip(cards[m], rows)
-        for (m, _), rows in sorted(cells.items(), key=lambda c: (c[0][0], order.index(c[0][1])))
-    ]
+    placed = sorted(cells.items(), key=lambda c: (c[0][0], order.index(c[0][1])))
+    found = [command for (m, _), rows in placed for command in _of_chip(cards[m], rows)]
     runs = {(r.model, r.run, r.soc, r.devices): r for r in records if r.run and r.source != "published"}
     return [*found, *(_of_training(cards[r.model], r) for r in runs.values())]
 
 
-def _of_chip(card: ModelCard, rows: Sequence[Record]) -> Command:
+def _of_chip(card: ModelCard, rows: Sequence[Record]) -> list[Command]:
+    """The suite that accepts, and for throughput that it does not measure (on a host, or alone) the one that times."""
+    scored, timed = [r for r in rows if r.data], [r for r in rows if not r.data]
+    host = chips.find(rows[0].soc).vendor == "host"
+    accepted = scored if host or not scored else rows  # on a chip, whether a batch fits is seen by timing it
+    apart = timed if host or not scored else []
+    facts = {key: str(text) for r in rows for key, text in r.environment.items() if key in COMMANDS}
+    built = [line for key, what in COMMANDS.items() if key in facts for line in (f"# {what}", *facts[key].splitlines())]
+    suites = ((("acceptance", "-k", card.key), accepted), (("bench", "-k", f"throughput and {card.key}"), apart))
+    return [_typed(card, words, own, built) for words, own in suites if own]
+
+
+def _typed(card: ModelCard, suite: Sequence[str], rows: Sequence[Record], built: Sequence[str]) -> Command:
     newest = max((r for r in rows if r.data), key=lambda r: r.when or "", default=rows[-1])
     same = [r for r in rows if (r.weights, r.runtime) == (newest.weights, newest.runtime)]
     same = [r for r in same if r.data in (newest.data, None)]  # throughput is of no data
-    words = ["pytest", "acceptance", "-k", card.key, "--soc", newest.soc, *_inputs(card, newest)]
+    words = ["pytest", *suite, "--soc", newest.soc, *_inputs(card, newest)]
     batches = sorted({r.batch for r in same if r.batch})
     words += [word for batch in batches for word in ("--batch", str(batch))]
-    soc = chips.find(newest.soc)
-    if newest.runtime and newest.runtime != Case(card, soc, 1).runtime:
+    if newest.runtime and newest.runtime != Case(card, chips.find(newest.soc), 1).runtime:
         words += ["--runtime", newest.runtime]
     words += _folder(card)
-    facts = {key: str(text) for r in rows for key, text in r.environment.items() if key in COMMANDS}
-    built = [line for key, what in COMMANDS.items() if key in facts for line in (f"# {what}", *facts[key].splitlines())]
-    return Command(f"{card.name} on {newest.soc}, {day(newest.when)}", (shlex.join(words), *built))
+    what = "" if suite[0] == "acceptance" else ", throughput"
+    return Command(f"{card.name} on {newest.soc}{what}, {day(newest.when)}", (shlex.join(words), *built))
 
 
 def _folder(card: ModelCard) -> list[str]:

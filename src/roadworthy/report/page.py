@@ -66,6 +66,8 @@ def page(cards: Mapping[str, ModelCard], archive: Archive, rule: Profile | None)
     for record in archive.records:
         by_model[record.model].append(record)
     found = {key: judged.verdicts(card, by_model[key], rule) for key, card in cards.items()}
+    figures = {key: speed.known(card, by_model[key]) for key, card in cards.items()}
+    places = speed.places(r for own in figures.values() for r in own)
     every = [one for own in found.values() for one in own]
     return Page(
         version=__version__,
@@ -75,7 +77,9 @@ def page(cards: Mapping[str, ModelCard], archive: Archive, rule: Profile | None)
         notes=archive.notes,
         counts=verdicts.counts(every),
         verdicts=verdicts.table(every),
-        chapters=[_chapter(card, by_model[key], found[key], archive) for key, card in cards.items()],
+        chapters=[
+            _chapter(card, by_model[key], figures[key], found[key], archive, places) for key, card in cards.items()
+        ],
         galleries=[gallery for card in cards.values() for gallery in frames.galleries(card, archive)],
         errors=frames.errors(),
         environment=origins.environments(archive.records),
@@ -83,10 +87,16 @@ def page(cards: Mapping[str, ModelCard], archive: Archive, rule: Profile | None)
     )
 
 
-def _chapter(card: ModelCard, records: Sequence[Record], found: Sequence[Judged], archive: Archive) -> Chapter:
-    figures = speed.known(card, records)
+def _chapter(  # noqa: PLR0913, PLR0917  what a model is told of
+    card: ModelCard,
+    records: Sequence[Record],
+    figures: Sequence[Record],
+    found: Sequence[Judged],
+    archive: Archive,
+    places: Sequence[str],
+) -> Chapter:
     asked = [one for one in found if "-vs-" in one.cell and one.verdict.gate.startswith("throughput")]
-    drawn, table = speed.chart(card, figures, asked), speed.figures_table(card, figures)
+    drawn, table = speed.chart(card, figures, asked, places), speed.figures_table(card, figures)
     drop = card.target.drop
     allowed = f"{drop.points:g} points" if drop.points is not None else f"{100 * (drop.relative or 0):g} % of it"
     history = [past.history(card, records, metric) for metric in past.METRICS]

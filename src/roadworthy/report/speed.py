@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from roadworthy import bound, gates, standing
 from roadworthy import soc as chips
@@ -35,10 +35,17 @@ def known(card: ModelCard, records: Sequence[Record]) -> list[Record]:
     return sorted({**newest, **found}.values(), key=lambda r: (order.index(r.soc), r.batch or 0, r.metric))
 
 
-def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -> Chart | None:
+def places(figures: Iterable[Record]) -> list[str]:
+    """The chips of a page that have a line in a chart, in the order of their colours."""
+    shown = {r.soc for r in figures if r.metric == "throughput"}
+    return [soc for soc in chips.socs() if soc in shown]
+
+
+def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged], places: Sequence[str]) -> Chart | None:
     """Images/s by batch size with the speeds that are required; None where there is no figure.
 
-    A line for every chip; where it has figures of several kinds, such as published and measured, one for each.
+    A line for every chip; where it has figures of several kinds, such as published and measured, one for each. A chip
+    has its colour by its place among those of the page.
     """
     speeds = [r for r in figures if r.metric == "throughput" and r.batch is not None]
     kinds: dict[tuple[str, ...], list[Record]] = {}
@@ -49,7 +56,10 @@ def chart(card: ModelCard, figures: Sequence[Record], asked: Sequence[Judged]) -
     for kind, own in kinds.items():
         fit = [r for r in own if r.value is not None]
         lost = tuple((r.batch, _lost(r)) for r in own if r.value is None and r.batch)
-        lines.append(Line(", ".join(kind), tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit), lost))
+        nth = sum(other[0] == kind[0] for other in list(kinds)[: list(kinds).index(kind)])
+        look = places.index(kind[0]) + charts.WAYS * nth
+        at, values = tuple(r.batch or 0 for r in fit), tuple(r.value or 0.0 for r in fit)
+        lines.append(Line(", ".join(kind), at, values, lost, look))
     lines = [line for line in lines if line.values or line.lost]
     if not lines:
         return None

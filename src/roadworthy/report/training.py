@@ -32,7 +32,7 @@ def table(card: ModelCard, records: Sequence[Record], judged: Sequence[Judged]) 
     linear = {judged_.cell: judged_ for judged_ in judged if judged_.verdict.gate == "scaling"}
     found = sorted(runs.values(), key=lambda run: _newest(run) or "", reverse=True)
     rows, notes = capped([_row(card, run, linear) for run in found], ROWS, "runs, older than these,")
-    return Table(f"{card.key}-training", f"{card.name}: training runs", HEADS, rows, tuple(notes))
+    return Table(f"{card.key}-training", f"{card.name}: training runs", HEADS, rows, tuple(notes), stacked=True)
 
 
 def _row(card: ModelCard, run: dict[str, Record], linear: dict[str, Judged]) -> tuple[Cell, ...]:
