@@ -34,7 +34,8 @@ LAYERS = [
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "standard", "notes", "page", "merge", "printed"},  # readers: nouns, never a step
     {"standing", "trained", "ci", "lint", "zoo"},  # readers of what the other readers say
-    {"tables", "judged"},  # figures that stand -> Markdown, and the verdicts that the suites give on them
+    {"judged"},  # records -> the verdicts that the suites give on them
+    {"tables"},  # figures and verdicts -> Markdown
     {"report"},  # what all readers say, as a page
     {  # the order of steps
         *("pipeline", "train", "evidence", "material", "workshop", "run", "plan", "header", "results", "demo"),
@@ -48,8 +49,8 @@ LAYERS = [
 ]
 NOUNS = LAYERS[1] | LAYERS[2]
 STEPS = LAYERS[4]
-READERS = LAYERS[5] | LAYERS[6] | LAYERS[7] | LAYERS[8]
-ORDER = LAYERS[9]
+READERS = LAYERS[5] | LAYERS[6] | LAYERS[7] | LAYERS[8] | LAYERS[9]
+ORDER = LAYERS[10]
 ONLY_IN = {
     "pytest": {"plugin.py"},
     "pandas": {"tables.py"},

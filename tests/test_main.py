@@ -296,7 +296,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     ("words", "told"),
     [
         (("--keep-frames", -1), "--keep-frames -1: it must be 0"),
-        (("--time-limit", 0), "--time-limit 0: a case may be silent"),
+        (("--time-limit", 0), "--time-limit 0: it must be more than 0 seconds"),
         (("--convention", "none"), "none"),
     ],
 )

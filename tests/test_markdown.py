@@ -25,9 +25,9 @@ def test_text_is_one_printable_line(text, line):
 @pytest.mark.parametrize(
     ("text", "escaped"),
     [
-        ("381.9549 erfnet_pretrained.pth #1 >= 2 - x (y)", "381.9549 erfnet_pretrained.pth #1 >= 2 - x (y)"),
+        ("381.9549 erfnet_pretrained.pth #1 <= 2 - x (y) & z", "381.9549 erfnet_pretrained.pth #1 <= 2 - x (y) & z"),
         ("a|b\\|c", "a\\|b\\\\\\|c"),
-        ("<script> &lt;", "&lt;script> &amp;lt;"),
+        ("<script> </b> <?x &lt; &#60;", "&lt;script> &lt;/b> &lt;?x &amp;lt; &amp;#60;"),
         ("*x* _y_ __z __init__", "\\*x\\* \\_y\\_ \\_\\_z \\_\\_init\\_\\_"),
         ("`c` ~s~ $x$", "\\`c\\` \\~s\\~ \\$x\\$"),
         ("[here](javascript:x)", "\\[here\\](javascript:x)"),

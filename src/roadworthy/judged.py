@@ -45,9 +45,28 @@ def verdicts(card: ModelCard, records: Iterable[Record], rule: Profile | None = 
     Regression compares with the newest older record at the same batch size. On the cpu every runtime is judged by itself.
     The ratio of a chip that ran is of what was measured on it, as in a run, and not of its guide's batches.
     """
-    own = [r for r in records if r.model == card.key and r.runtime != STANDIN and r.soc in chips.socs()]
-    rows = [r for r in own if r.run is None]
-    return [*_inference(card, rows, rule), *_training(card, [r for r in own if r.run is not None])]
+    records = list(records)
+    return [*_inference(card, [r for r in _own(card, records) if r.run is None], rule), *training(card, records)]
+
+
+def training(card: ModelCard, records: Iterable[Record]) -> list[Judged]:
+    """Every case of training, by its guide and by what was measured; on drawn frames only where there is nothing else."""
+    rows = [r for r in _own(card, records) if r.run is not None]
+    guide = [r for r in card.published() if r.metric.startswith("train.")]
+    ran = sorted((r for r in rows if r.source != "published"), key=lambda r: r.when or "")
+    real = [r for r in ran if r.source != "sample"]
+    promised = [r for r in guide if r.settings.get("group") == RESULT]
+    known: dict[tuple[str, int], list[Record]] = {}
+    for rows_, behind in ((promised, real), (real, real), (ran, ran)):
+        for r in rows_:
+            if r.devices:
+                known.setdefault((r.soc, r.devices), [*guide, *behind])
+    cases = [(TrainCase(card, chips.find(soc), devices), behind) for (soc, devices), behind in known.items()]
+    return [judged for case, behind in cases for judged in _of_training(case, behind)]
+
+
+def _own(card: ModelCard, records: Iterable[Record]) -> list[Record]:
+    return [r for r in records if r.model == card.key and r.runtime != STANDIN and r.soc in chips.socs()]
 
 
 def _inference(card: ModelCard, rows: Sequence[Record], rule: Profile | None) -> list[Judged]:
@@ -148,21 +167,6 @@ def _ratios(card: ModelCard, known: Sequence[Record], rule: Profile | None) -> l
             behind = [r for r in (gates.best(known, soc.name), gates.best(known, other)) if r is not None]
             found.append(_judged(card, soc.name, f"{card.key}-{soc.name}-vs-{other}", verdict, behind, None))
     return found
-
-
-def _training(card: ModelCard, rows: Sequence[Record]) -> list[Judged]:
-    """Every case of training, by its guide and by what was measured; on drawn frames only where there is nothing else."""
-    guide = [r for r in card.published() if r.metric.startswith("train.")]
-    ran = sorted((r for r in rows if r.source != "published"), key=lambda r: r.when or "")
-    real = [r for r in ran if r.source != "sample"]
-    promised = [r for r in guide if r.settings.get("group") == RESULT]
-    known: dict[tuple[str, int], list[Record]] = {}
-    for rows_, behind in ((promised, real), (real, real), (ran, ran)):
-        for r in rows_:
-            if r.devices:
-                known.setdefault((r.soc, r.devices), [*guide, *behind])
-    cases = [(TrainCase(card, chips.find(soc), devices), behind) for (soc, devices), behind in known.items()]
-    return [judged for case, behind in cases for judged in _of_training(case, behind)]
 
 
 def _of_training(case: TrainCase, known: Sequence[Record]) -> list[Judged]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")  # an underscore within a word starts nothing
-HTML = str.maketrans({"&": "&amp;", "<": "&lt;"})
+HTML = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")  # what starts a tag or a letter by its name: <= is none
+NAMES = {"<": "&lt;", "&": "&amp;"}
 
 
 def line(text: str) -> str:
@@ -15,4 +16,4 @@ def line(text: str) -> str:
 
 def escaped(text: str) -> str:
     """The same in a line of Markdown or a cell of a table: it ends neither, and starts no HTML, emphasis, link or formula."""
-    return MARKUP.sub(r"\\\g<0>", line(text)).translate(HTML)
+    return HTML.sub(lambda found: NAMES[found[0]], MARKUP.sub(r"\\\g<0>", line(text)))

@@ -10,11 +10,12 @@ from typing import get_args
 
 import pandas as pd
 
-from roadworthy import bound, gates, markdown, notes, origin, page, profile, standard, standing
+from roadworthy import bound, gates, judged, markdown, notes, origin, page, profile, standard, standing
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import Verdict
 from roadworthy.layout import Layout
+from roadworthy.published import RESULT
 from roadworthy.record import Record
 from roadworthy.sheet import Sheet
 from roadworthy.soc import Soc
@@ -33,7 +34,8 @@ def render_layout(card: ModelCard, layout: Layout, records: Iterable[Record], la
     return _laid_out(Sheet(card, layout, standing.figures(card, records), standing.counted(card, records)), language)
 
 
-def _laid_out(sheet: Sheet, language: Language) -> str:
+def _laid_out(sheet: Sheet, language: Language, more: Sequence[str] = ()) -> str:
+    """The table with its notes, and `more` sentences among them."""
     card, layout = sheet.card, sheet.layout
     if not sheet.known:
         return word("nothing", language, name=markdown.escaped(card.name))
@@ -44,7 +46,7 @@ def _laid_out(sheet: Sheet, language: Language) -> str:
     ]
     found = notes.noted([markdown.escaped(column.head) for column in layout.columns], rows, language)
     lines = [word("bold", language)] if layout.bold and layout.best else []
-    return _markdown(found.head, found.rows) + _below([*lines, *found.lines])
+    return _markdown(found.head, found.rows) + _below([*lines, *more, *found.lines])
 
 
 def _cell(
@@ -71,10 +73,12 @@ def results(card: ModelCard, records: Iterable[Record], language: Language = "en
     """All that is known of a model in one language: accuracy, throughput, training, each with units, notes and origins."""
     records = list(records)
     known, counting = standing.figures(card, records), standing.counted(card, records)
-    parts = [
-        f"**{markdown.escaped(caption)}**\n\n{_laid_out(Sheet(card, layout, known, counting), language)}"
-        for caption, layout in standard.layouts(card, known, language).items()
-    ]
+    failed = _training_that_failed(card, records, language)
+    parts = []
+    for caption, layout in standard.layouts(card, known, language).items():
+        more = failed if layout.rows == "runs" and layout.group == RESULT else []
+        table = _laid_out(Sheet(card, layout, known, counting), language, more)
+        parts.append(f"**{markdown.escaped(caption)}**\n\n{table}")
     return "\n".join(parts) or word("nothing", language, name=markdown.escaped(card.name))
 
 
@@ -82,18 +86,25 @@ def summary(cards: Iterable[ModelCard], records: Sequence[Record], language: Lan
     """One row for every chip that a card delivers: its best batch against other chips, its mIoU, and what follows."""
     names = ("model", "chip", "best batch", "speed", *standard.REFERENCES.values(), "mIoU %", "target %", "verdict")
     head = [word(name, language) if name in WORDS else name for name in names]
-    rows = []
+    rows, cards = [], list(cards)
     for card in cards:
         known = [r for r in standing.counted(card, records) if r.run is None]  # of training there is no row
         rows += [_summary_row(card, soc, known, language) for soc in _delivered(card, known)]
     found = notes.noted(head, rows, language)
-    return _markdown(found.head, found.rows) + _below([word("of best", language), *found.lines])
+    failed = [line for card in cards for line in _training_that_failed(card, records, language)]
+    return _markdown(found.head, found.rows) + _below([word("of best", language), *failed, *found.lines])
+
+
+def _training_that_failed(card: ModelCard, records: Sequence[Record], language: Language) -> list[str]:
+    """A sentence for every verdict on a training run that failed: there is no row of it in the summary."""
+    failed = [one for one in judged.training(card, records) if one.verdict.outcome == "failed"]
+    return [word("failed training", language, cell=one.cell, told=str(one.verdict)) for one in failed]
 
 
 def _delivered(card: ModelCard, known: Sequence[Record]) -> list[Soc]:
-    judged = chips.find(card.target.judge).atc_name
-    own = [soc for soc in chips.socs().values() if soc.atc_name == judged and any(r.soc == soc.name for r in known)]
-    return own or [chips.find(judged)]
+    delivered = chips.find(card.target.judge).atc_name
+    own = [soc for soc in chips.socs().values() if soc.atc_name == delivered and any(r.soc == soc.name for r in known)]
+    return own or [chips.find(delivered)]
 
 
 def _summary_row(card: ModelCard, soc: Soc, known: Sequence[Record], language: Language) -> list[notes.Cell]:
@@ -131,12 +142,12 @@ def _verdict(card: ModelCard, soc: Soc, known: Sequence[Record], language: Langu
     promised = [gates.accuracy(card, cell) for cell in scored or [[]]]
     promised += [gates.ratio(card, soc, other, least, known) for other, least in asked]
     fits = [gates.memory(card, soc, batch, cell) for batch, cell in cells.items() if batch is not None]
-    judged = [*promised, *fits]
-    if failed := _gates(judged, "failed", language):
+    found = [*promised, *fits]
+    if failed := _gates(found, "failed", language):
         return word("of gates", language, outcome=word("failed", language), gates=failed)
     if not any(verdict.outcome == "passed" for verdict in promised):
         return word("unjudged", language)
-    if unjudged := _gates(judged, "unjudged", language):
+    if unjudged := _gates(found, "unjudged", language):
         outcome = word("semicolon", language).join(word(name, language) for name in ("passed", "unjudged"))
         return word("of gates", language, outcome=outcome, gates=unjudged)
     return word("passed", language)
