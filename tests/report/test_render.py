@@ -119,7 +119,7 @@ def evil(folder: Path) -> Path:
     name = "samples/frames.npz"
     rows = [
         base,
-        replace(base, when=EVIL, value=0.71, batch=4),
+        replace(base, value=0.71, batch=4),
         replace(base, metric="throughput", value=None, outcome="crash", batch=8),
         replace(base, metric="frame.miou", value=0.1, samples=name),
         replace(base, model=EVIL),
@@ -207,31 +207,44 @@ def test_a_folder_without_the_right_to_write_is_told(tmp_path):
     tmp_path.chmod(0o700)
 
 
-@pytest.mark.parametrize("name", ["records.jsonl", "report.html"])
-def test_a_file_that_is_no_page_is_kept(delivery, tmp_path, capsys, name):
-    """Records, named as OUT by mistake, are not written over, whatever their name."""
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("records.jsonl", "{}\n"),
+        ("report.html", "{}\n"),
+        ("index.html", '<!doctype html>\n<meta name="generator" content="Hugo 0.1"><title>Mine</title>'),
+        ("thesis.html", f'<!doctype html>{"words " * 2000}<meta name="generator" content="roadworthy 0.1">'),
+    ],
+)
+def test_a_file_that_is_no_report_is_kept(delivery, tmp_path, capsys, name, content):
+    """Records or a page of one's own, named as OUT by mistake, are not written over, whatever their name."""
     out = tmp_path / name
-    out.write_text("{}\n", encoding="utf-8")
+    out.write_text(content, encoding="utf-8")
 
     status = main(["report", str(out), "--records", str(delivery)])
 
     assert 2 == status
-    assert f"roadworthy: {out}: is no page of HTML, and would be lost; name a new file\n" == capsys.readouterr().err
-    assert "{}\n" == out.read_text(encoding="utf-8")
+    assert (
+        f"roadworthy: {out}: is no report of roadworthy, and would be lost; name a new file\n"
+        == capsys.readouterr().err
+    )
+    assert content == out.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("old", ["", "<!DOCTYPE html><title>old</title>"])
-def test_an_older_page_and_an_empty_file_are_written_anew(page, delivery, tmp_path, old):
+def test_an_older_report_and_an_empty_file_are_written_anew(page, delivery, folder, chip, tmp_path):
     """The same command twice, and a file that mktemp made."""
-    (tmp_path / "report.html").write_text(old, encoding="utf-8")
+    (tmp_path / "report.html").touch()
+    first, second = page(delivery), page(folder(chip))
 
-    assert "Acceptance report" in page(delivery)
+    assert "Acceptance report" in first
+    assert '<p class="lead">1 record, the newest of <time>2026-10-01 08:00</time> UTC.' in second
 
 
 def test_a_page_that_cannot_be_finished_leaves_the_old_one(delivery, tmp_path, monkeypatch, capsys):
     """A disk that is full half way."""
     out = tmp_path / "report.html"
-    out.write_text("<!doctype html>old", encoding="utf-8")
+    assert 0 == main(["report", str(out), "--records", str(delivery)])
+    old = out.read_bytes()
 
     def full(path: Path, text: str, encoding: str) -> None:
         path.write_bytes(text[:1000].encode(encoding))
@@ -242,7 +255,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(delivery, tmp_path, m
     assert 2 == main(["report", str(out), "--records", str(delivery)])
     assert f"{out}: the report could not be written (No space left on device)" in capsys.readouterr().err
     assert ["report.html"] == [path.name for path in tmp_path.iterdir()]
-    assert b"<!doctype html>old" == out.read_bytes()
+    assert old == out.read_bytes()
 
 
 def test_a_line_cut_short_is_told_on_stderr(folder, chip, tmp_path, capsys):

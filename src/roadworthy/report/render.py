@@ -16,7 +16,8 @@ from roadworthy.report.page import Page
 
 TEMPLATE = "page.html.j2"
 HERE = Path(__file__).parent
-DOCTYPE = b"<!doctype html"
+MARK = b'<meta name="generator" content="roadworthy '
+HEAD = 4096  # bytes, in which a page's mark stands
 
 
 def html(page: Page) -> str:
@@ -40,15 +41,15 @@ def html(page: Page) -> str:
 
 
 def check(out: Path) -> None:
-    """Raise Problem where no file can be written at `out`, or something else than a page is there; nothing is written."""
+    """Raise Problem where no file can be written at `out`, or one that is no older report; nothing is written."""
     if out.is_dir():
         raise Problem(f"{out}: is a folder; the report goes into a file such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise Problem(f"{out}: there is no folder {out.parent}; name a file in one that is there")
     if not os.access(out.parent, os.W_OK | os.X_OK):
         raise Problem(f"{out}: the folder {out.parent} cannot be written to; name a file in another")
-    if out.is_file() and not _is_page(out):
-        raise Problem(f"{out}: is no page of HTML, and would be lost; name a new file")
+    if out.is_file() and not _is_report(out):
+        raise Problem(f"{out}: is no report of roadworthy, and would be lost; name a new file")
 
 
 def write(page: Page, out: Path) -> None:
@@ -66,8 +67,8 @@ def write(page: Page, out: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _is_page(path: Path) -> bool:
-    """Whether a file is a page, such as an older report, or empty."""
+def _is_report(path: Path) -> bool:
+    """Whether a file is an older report, or empty."""
     with path.open("rb") as file:
-        begun = file.read(len(DOCTYPE))
-    return not begun or begun.lower() == DOCTYPE
+        begun = file.read(HEAD)
+    return not begun or MARK in begun
