@@ -15,25 +15,14 @@ LAYERS = [
     {"__init__"},
     {"problem"},
     {  # nouns: standard library only
-        *("schema", "fingerprint", "lookup", "record", "soc", "published", "layout", "card", "profile", "case"),
-        *(
-            "selection",
-            "target",
-            "recipe",
-            "figure",
-            "claim",
-            "words",
-            "origin",
-            "guide",
-            "classes",
-            "bound",
-            "markdown",
-        ),
+        *("schema", "fingerprint", "lookup", "row", "record", "soc", "published", "layout", "card", "profile", "case"),
+        *("selection", "target", "recipe", "figure", "claim", "words", "origin", "guide", "classes", "bound"),
+        "markdown",
     },
     {"network", "cache"},  # what several steps share: card and checkpoint -> torch module; things made once
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "standard", "notes", "page", "merge", "printed"},  # readers: nouns, never a step
-    {"standing", "trained", "ci", "lint", "zoo"},  # readers of what the other readers say
+    {"standing", "trained", "ci", "lint", "zoo", "sources"},  # readers of what the other readers say
     {"judged"},  # records -> the verdicts that the suites give on them
     {"tables"},  # figures and verdicts -> Markdown
     {"report"},  # what all readers say, as a page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -190,6 +191,37 @@ def test_every_reader_joins_records_alike(run, tmp_path, monkeypatch, verb):
     assert ["a"] == [path.name for path in tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize("verb", [["deliver", "tiny", "out"], ["tables", "tiny"], ["report", "out.html"]])
+def test_every_reader_leaves_out_what_says_nothing(run, tmp_path, monkeypatch, verb):
+    """A name mistyped, a value that is no number: told, and not taken for a figure; a file is read as a folder is."""
+    monkeypatch.chdir(tmp_path)
+    row = record.Record(model="tiny", soc="T4", batch=1, metric="throughput", value=123.4567, source="measured")
+    endless = [replace(row, batch=4 + i, value=value) for i, value in enumerate((math.nan, math.inf))]
+    record.append(Path("a/a.jsonl"), [row, replace(row, model="Tiny", value=234.5678), *endless])
+    status, out, err = run(*verb, "--records", "a/a.jsonl")
+    pages = [path.read_text(encoding="utf-8") for path in (Path("out.html"), Path("out/README.md")) if path.exists()]
+    shown = "".join([out, *pages])
+
+    assert 0 == status
+    assert "Records left out: 1 of models without a card (Tiny; --models takes a folder of cards), 2 whose value" in err
+    assert "123.4" in shown
+    assert not re.search(r"234\.5|\bnan\b|\binf\b", shown)
+
+
+@pytest.mark.parametrize("verb", [["deliver", "tiny", "out"], ["tables"], ["report", "out.html"]])
+def test_every_reader_refuses_an_empty_file(run, tmp_path, monkeypatch, verb):
+    """It is no wish for the guides' figures; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").touch()
+    status, out, err = run(*verb, "--records", "a.jsonl")
+
+    assert (2, "") == (status, out)
+    assert (
+        "roadworthy: a.jsonl: holds no record; --records takes a file, or a folder of *.jsonl, such as a run's\n" == err
+    )
+    assert ["a.jsonl"] == [path.name for path in tmp_path.iterdir()]
+
+
 def test_demo_prints_where_the_picture_is_and_what_it_shows(run, tiny_data, tmp_path):
     """The path alone on the first line, the classes with their shares on the second."""
     frame = next(tiny_data.rglob("*_leftImg8bit.png"))
@@ -242,14 +274,14 @@ def test_doctor_says_what_is_missing(run):
         (["demo", "tiny", PHOTOGRAPH, "out.png", "--soc", "Ascend310P3"], 4, "Ascend310P3 cannot run here: "),
         (["train", "tiny", "--data", "nowhere"], 2, "nowhere: no photographs"),
         (["deliver", "huge", "out"], 2, "huge: there is no such model; known: deeplabv3, erfnet, hrnet, icnet, tiny"),
-        (["deliver", "tiny", "out", "--records", "nowhere"], 2, "nowhere: there is no such folder; --records takes"),
+        (["deliver", "tiny", "out", "--records", "nowhere"], 2, "nowhere: there is no such file or folder of records"),
         (["deliver", "tiny", "."], 2, ".: holds frame.png and no README.md of deliver; name a new or empty folder"),
         (["export", "tiny", "o.onnx", "--weights", "none.pth", "--dry-run"], 2, "none.pth: there is no such file"),
         (["preprocess", "tiny", "nowhere", "o", "--dry-run"], 2, "nowhere: there is no such photograph, and no folder"),
         (["score", "tiny", ".", "--dry-run"], 2, "results are missing"),
         (["evaluate", "tiny", "--weights", "none.pth", "--dry-run"], 2, "none.pth: there is no such file"),
         (["tables", "--check", "--readme", "none.md"], 2, "none.md: there is no such file"),
-        (["tables", "--write", "--records", "nowhere"], 2, "nowhere: there is no such folder; --records takes one of"),
+        (["tables", "--write", "--records", "nowhere"], 2, "nowhere: there is no such file or folder of records"),
         (["tables", "--records", "."], 2, ".: there is no *.jsonl in this folder; a run writes records.jsonl"),
         (["deliver", "tiny", "out", "--records", "."], 2, ".: there is no *.jsonl in this folder; a run writes"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -43,12 +44,26 @@ def test_what_is_written_is_read(tmp_path):
         ({"metric": "agreement.batch", "value": 99.99}, "agreement.batch is 99.99; it must be a fraction from 0 to 1"),
         ({"metric": "throughput", "value": -3.0}, "throughput is -3.0; it must be 0 or more"),
         ({"batch": 0}, "batch is 0; it must be 1 or more"),
+        ({"batch": 10**25}, "batch is 10{25}; it must be at most 1000000000"),
+        ({"devices": 0}, "devices is 0; it must be 1 or more"),
+        ({"frames": -1}, "frames is -1; it must be 0 or more"),
+        ({"metric": "throughput", "value": 1e308}, r"throughput is 1e\+308; it must be at most 1000000000"),
+        ({"metric": "throughput", "value": 10**400}, r"throughput is 10+\.\.\.0+; it must be at most 1000000000"),
+        ({"metric": "temperature.max", "value": -300.0}, "temperature.max is -300.0; it must be -273.15 or more"),
+        ({"clock": "sundial"}, "clock is 'sundial'; it must be device, wall or null"),
     ],
 )
 def test_a_record_checks_itself_once(change, told):
     """Out of memory is no zero, and a value has a meaning."""
     with pytest.raises(ValueError, match=told):
         replace(ROW, **change)
+
+
+def test_a_cold_chip_and_a_value_that_is_no_number_are_records():
+    """What is no number is kept, and left out by those who show numbers."""
+    cold = replace(ROW, metric="temperature.max", value=-20.0)
+
+    assert [False, True, True] == [replace(cold, value=v).endless for v in (-20.0, math.nan, math.inf)]
 
 
 def test_a_last_line_cut_short_is_left_out_and_replaced(tmp_path):

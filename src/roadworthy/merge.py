@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from roadworthy import fingerprint, record
@@ -16,13 +16,6 @@ from roadworthy.problem import Problem
 from roadworthy.record import SCHEMA_VERSION, Record
 
 RECORDS = "records.jsonl"  # of a folder, as a run writes it
-NONE = type(None)
-KINDS: Mapping[str, tuple[tuple[type, ...], tuple[str, ...]]] = {  # of what records are joined by
-    "a text": ((str,), ("model", "soc")),
-    "a text, or null": ((str, NONE), ("run", "when", "weights", "data", "runtime", "samples")),
-    "a whole number, or null": ((int, NONE), ("batch", "devices")),
-    "a number, or null": ((int, float, NONE), ("value",)),
-}
 MEASUREMENT = ("model", "soc", "batch", "metric", "run", "when", "weights", "data", "runtime", "devices")
 SHOWN = 8  # contradictions that are told
 
@@ -47,8 +40,6 @@ def read(sources: Iterable[Path], tell: Callable[[str], None]) -> list[Line]:
     """
     paths = [path for source in sources for path in _files(source)]
     found = [Line(r, path, number) for path in paths for number, r in enumerate(record.read(path, tell), 1)]
-    for line in found:
-        _check(line)
     return [replace(line, record=replace(line.record, schema_version=SCHEMA_VERSION)) for line in found]
 
 
@@ -70,6 +61,15 @@ def joined(lines: Sequence[Line]) -> list[Record]:
         more = len(contradictions) - SHOWN
         raise Problem("\n".join(contradictions[:SHOWN] + [f"and {more} more contradictions"] * (more > 0)))
     return sorted(once.values(), key=lambda r: r.when or "")
+
+
+def samples(folders: Iterable[Path], name: str) -> list[Path]:
+    """The files of samples of this name below the folders; raises Problem where two of them differ."""
+    files = [folder / name for folder in dict.fromkeys(folders) if (folder / name).is_file()]
+    for other in files[1:]:
+        if fingerprint.of_file(files[0]) != fingerprint.of_file(other):
+            raise Problem(f"{files[0]} and {other} are samples of one name, and differ")
+    return files
 
 
 def is_folder(out: str) -> bool:
@@ -98,14 +98,12 @@ def write_folder(folder: Path, lines: Sequence[Line], records: Sequence[Record],
     if others := sorted(path.name for path in folder.glob("*.jsonl") if path.name != RECORDS):
         raise Problem(f"{folder}: holds {others[0]}, which would be read beside {RECORDS}; name another folder")
     _check_nothing_is_lost(folder / RECORDS, records)
-    samples = {name: _present([*places, folder], name) for name, places in _places(lines).items()}
-    for files in samples.values():
-        _check_alike(files)
-    for name, files in samples.items():
+    found = {name: samples([*places, folder], name) for name, places in _places(lines).items()}
+    for name, files in found.items():
         if files and not (folder / name).is_file():
             with _whole(folder / name, "samples") as part:
                 part.write_bytes(files[0].read_bytes())
-    if lost := [name for name, files in samples.items() if not files]:
+    if lost := [name for name, files in found.items() if not files]:
         tell(f"{folder}: {len(lost)} files of samples are not beside the records that name them, such as {lost[0]}")
     write_file(folder / RECORDS, records)
 
@@ -119,20 +117,6 @@ def _files(source: Path) -> list[Path]:
     if not found:
         raise Problem(f"{source}: there is no *.jsonl in this folder; a run writes {RECORDS}")
     return found
-
-
-def _check(line: Line) -> None:
-    """Raise Problem where what records are joined by is not of its kind, or samples lie elsewhere than beside them."""
-    row = line.record
-    for word, (kinds, names) in KINDS.items():
-        for name in names:
-            found = getattr(row, name)
-            if isinstance(found, bool) or not isinstance(found, kinds):
-                raise Problem(f"{line}: {name} is {found!r}; it must be {word}")
-    if row.samples is not None:
-        parts = PurePosixPath(row.samples).parts
-        if not parts or ".." in parts or row.samples.startswith("/") or row.samples.endswith(".jsonl"):
-            raise Problem(f"{line}: samples is {row.samples!r}; it must be a file below the folder of the records")
 
 
 def _check_nothing_is_lost(path: Path, records: Iterable[Record]) -> None:
@@ -155,16 +139,6 @@ def _places(lines: Iterable[Line]) -> dict[str, list[Path]]:
         if line.record.samples:
             places.setdefault(line.record.samples, []).append(line.path.parent)
     return places
-
-
-def _present(folders: Iterable[Path], name: str) -> list[Path]:
-    return [folder / name for folder in dict.fromkeys(folders) if (folder / name).is_file()]
-
-
-def _check_alike(files: Sequence[Path]) -> None:
-    for other in files[1:]:
-        if fingerprint.of_file(files[0]) != fingerprint.of_file(other):
-            raise Problem(f"{files[0]} and {other} are samples of one name, and differ")
 
 
 @contextmanager
@@ -190,7 +164,7 @@ def _identity(row: Record) -> str:
 def _value(row: Record) -> float | str:
     if row.value is None:
         return row.outcome
-    return "nan" if isinstance(row.value, float) and math.isnan(row.value) else row.value  # an int may be no float
+    return "nan" if math.isnan(row.value) else row.value
 
 
 def _name(row: Record) -> str:

@@ -11,20 +11,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from roadworthy import row as rows
 from roadworthy.problem import Problem
 
 SCHEMA_VERSION = 4
 
 UNTRAINED = "untrained-"  # how files of weights begin that nobody trained
 ROUNDING = 1e-6  # by which a mean in float32 may be above 1
+COLDEST = -273.15  # degrees Celsius
+MOST = 10**9  # above it is what no measurement gives: images/s, a batch, ms of eleven days
 STANDIN = "standin"  # the runtime of figures that say nothing of a chip: tools for tests made them
 
 Outcome = Literal["ok", "oom", "timeout", "crash", "unsupported", "unstable"]
@@ -69,7 +74,7 @@ class Record:
     data: str | None = None  # data set and its digest
     frames: int | None = None
     weights: str | None = None  # file name and its digest
-    when: str | None = None  # ISO 8601, UTC; of training one for all records of a run
+    when: str | None = None  # ISO 8601, in UTC once read; of training one for all records of a run
     environment: Mapping[str, str] = field(default_factory=dict)
     samples: str | None = None  # file beside the records: matrices, worst frames, or latencies
     detail: str | None = None  # the reason where there is no value
@@ -85,6 +90,11 @@ class Record:
         return (self.weights or "").startswith(UNTRAINED)
 
     @property
+    def endless(self) -> bool:
+        """Whether the value is no number, or infinite, which JSON lines may hold."""
+        return isinstance(self.value, float) and not math.isfinite(self.value)
+
+    @property
     def size(self) -> str | None:
         """The size such as 256x512 at which drawn frames were judged, where it is not the card's input."""
         found = re.search(r"@(\d+x\d+)$", self.data or "")
@@ -97,6 +107,8 @@ class Record:
             raise ValueError(f"outcome is {self.outcome!r}; it must be one of {', '.join(get_args(Outcome))}")
         if self.source not in get_args(Origin):
             raise ValueError(f"source is {self.source!r}; it must be one of {', '.join(get_args(Origin))}")
+        if self.clock not in (*get_args(Clock), None):
+            raise ValueError(f"clock is {self.clock!r}; it must be {', '.join(get_args(Clock))} or null")
         if (self.value is None) == (self.outcome == "ok"):
             raise ValueError(
                 f"value is {self.value!r} with outcome {self.outcome!r}; a value goes with ok, and only with ok"
@@ -158,55 +170,42 @@ def read_folder(folder: Path) -> list[Record]:
 
 def _out_of_range(row: Record) -> str | None:
     """What no measurement gives, such as percent for a fraction; None where all is well."""
-    value, unit = row.value, UNITS[row.metric]
-    if isinstance(row.batch, int) and row.batch < 1:
-        return f"batch is {row.batch}; it must be 1 or more"
-    if not isinstance(value, (int, float)):  # absent; a text is told by who compares values
+    for name, least in (("batch", 1), ("devices", 1), ("frames", 0)):
+        if told := _outside(getattr(row, name), least, MOST):
+            return f"{name} {told}"
+    if row.endless:
         return None
-    if unit.startswith("fraction") and (value < 0 or value > 1 + ROUNDING):
-        return f"{row.metric} is {value}; it must be a fraction from 0 to 1"
-    if value < 0 and row.metric != "temperature.max":
-        return f"{row.metric} is {value}; it must be 0 or more"
-    return None
+    unit = UNITS[row.metric]
+    if unit.startswith("fraction") and _outside(row.value, 0, 1 + ROUNDING):
+        return f"{row.metric} is {reprlib.repr(row.value)}; it must be a fraction from 0 to 1"
+    told = _outside(row.value, COLDEST if unit == "degrees Celsius" else 0, MOST)
+    return told and f"{row.metric} {told}"
+
+
+def _outside(found: float | None, least: float, most: float) -> str | None:
+    if found is None or least <= found <= most:
+        return None
+    return f"is {reprlib.repr(found)}; it must be {f'{least} or more' if found < least else f'at most {most}'}"
 
 
 def _parse(text: bytes, where: str) -> Record:
-    row = _json_object(text, where)
+    row = rows.parsed(text, where)
     if "schema_version" not in row:
         raise Problem(f"{where}: not a record: schema_version is missing; this program reads 1 to {SCHEMA_VERSION}")
     if row["schema_version"] not in range(1, SCHEMA_VERSION + 1):
         found = row["schema_version"]
         raise Problem(f"{where}: schema_version is {found!r}; this program reads 1 to {SCHEMA_VERSION}")
-    if unknown := row.keys() - {f.name for f in fields(Record)}:
+    if unknown := row.keys() - rows.FIELDS.keys():
         raise Problem(f"{where}: unknown key {min(unknown)!r}")
     if missing := [name for name in NEEDED if name not in row]:
         raise Problem(f"{where}: not a record: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
     try:
-        return Record(**{**row, "evidence": tuple(row.get("evidence", ()))})
-    except (TypeError, ValueError) as error:
+        return Record(**rows.checked(row, where))
+    except ValueError as error:
         raise Problem(f"{where}: not a record: {error}") from None
-
-
-def _json_object(text: bytes, where: str) -> dict[str, Any]:
-    right = "a line is one JSON object"
-    try:
-        row = json.loads(text)
-    except UnicodeDecodeError as error:
-        raise Problem(f"{where}: not a record: byte {error.start} is not UTF-8; {right}") from None
-    except json.JSONDecodeError as error:
-        told = f"no JSON ({error.msg})" if text.strip() else "the line is blank"
-        raise Problem(f"{where}: not a record: {told}; {right}") from None
-    if not isinstance(row, dict):
-        word = {list: "a list", str: "a text", int: "a number", float: "a number"}.get(type(row), "true, false or null")
-        raise Problem(f"{where}: not a record: {word}; {right}")
-    return row
 
 
 def _whole_lines(content: bytes) -> bytes:
     """A file without a last line that a crash cut short; an editor may have left a whole one without its end."""
     cut = content.rfind(b"\n") + 1
-    try:
-        json.loads(content[cut:])
-    except ValueError:
-        return content[:cut]
-    return content
+    return content if rows.is_whole(content[cut:]) else content[:cut]

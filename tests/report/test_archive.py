@@ -1,4 +1,4 @@
-"""Folders read together: each record once, samples beside them, and what is left out is told."""
+"""Records with their samples: those beside them, and no other's."""
 
 from __future__ import annotations
 
@@ -42,6 +42,43 @@ def test_samples_are_found_in_whichever_folder_has_them(models, chip, folder, sc
     assert (4, 19, 20) == matrices.shape
     with pytest.raises(Problem, match="there is no such file beside the records"):
         whole.arrays(whole.records[0], "matrices")
+
+
+def test_samples_of_another_machine_by_the_same_name_are_not_its(models, chip, folder, scored, tmp_path):
+    """Whichever folder is named first; a record without its own file has none."""
+    named = [
+        (run, scored(tmp_path / run, replace(chip, soc=soc), i, 0.1 * i, samples="samples/m.npz"))
+        for i, (run, soc) in enumerate([("a", "Ascend310P3"), ("b", "Ascend310")], 1)
+    ]
+    for i, (run, _) in enumerate(named, 1):
+        (file,) = (tmp_path / run / "samples").iterdir()
+        shutil.move(file, tmp_path / run / "samples" / "m.npz")
+        np.savez(tmp_path / run / "samples" / "m.npz", matrices=np.full((1, 19, 20), i))
+    folders = [folder(*rows, name=run) for run, rows in named]
+    for order in (folders, folders[::-1]):
+        found, _ = read(models, *order)
+        own = {r.soc: found.arrays(r, "matrices")[0].max() for r in found.records}
+
+        assert {"Ascend310P3": 1, "Ascend310": 2} == own
+    (folders[0] / "samples" / "m.npz").unlink()
+    found, _ = read(models, *folders)
+
+    with pytest.raises(Problem, match="there is no such file beside the records"):
+        found.arrays(next(r for r in found.records if r.soc == "Ascend310P3"), "matrices")
+
+
+def test_two_files_of_one_record_that_differ_are_told(models, chip, folder, scored, tmp_path):
+    """As after a copy that went wrong: nobody knows which are its own."""
+    rows = scored(tmp_path / "run", chip, 0, 0.1)
+    run, copy = folder(*rows), folder(*rows, name="copy")
+    shutil.copytree(run / "samples", copy / "samples")
+    found, _ = read(models, run, copy)
+    (matrices,) = found.arrays(found.records[0], "matrices")
+    (copy / rows[0].samples).write_bytes(b"other")
+
+    assert (4, 19, 20) == matrices.shape
+    with pytest.raises(Problem, match="are samples of one name, and differ"):
+        found.arrays(found.records[0], "matrices")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"not a zip"])
@@ -126,30 +163,6 @@ def test_samples_of_a_name_that_no_file_has_are_told(models, chip, folder):
         found.arrays(found.records[0], "matrices")
 
 
-def test_a_whole_number_that_no_float_holds_is_no_number(models, chip, folder):
-    """JSON has such numbers."""
-    found, _ = read(models, folder(chip, replace(chip, value=10**400, batch=4)))
-
-    assert (chip,) == found.records
-    assert ("Records left out: 1 whose value is no number",) == found.notes
-
-
-def test_what_says_nothing_is_left_out_and_told(models, chip, folder):
-    """Models without a card, unknown chips, stand-ins, values that are no number."""
-    strange = replace(chip, model="<script>alert(1)</script>")
-    unknown = replace(chip, soc="Ascend999")
-    standin = replace(chip, runtime="standin")
-    endless = replace(chip, value=float("nan"), batch=4)
-    found, _ = read(models, folder(chip, strange, unknown, standin, endless))
-
-    assert (chip,) == found.records
-    assert [
-        "Records left out: 1 of models without a card (<script>alert(1)</script>; --models takes a folder of cards)",
-        *("1 of unknown chips (Ascend999)", "1 of stand-ins for tests", "which say nothing of a chip"),
-        "1 whose value is no number",
-    ] == found.notes[0].split(", ")
-
-
 def test_older_schemas_are_read(models, chip, tmp_path):
     """Version 1 has no run, devices, settings and evidence; version 2 no evidence."""
     row = asdict(chip)
@@ -171,41 +184,3 @@ def test_a_line_cut_short_is_left_out_and_told(models, chip, folder):
 
     assert (chip,) == found.records
     assert [f"{run / 'records.jsonl'}: the last line was cut short and is left out"] == told
-
-
-@pytest.mark.parametrize(
-    ("lines", "sentence"),
-    [
-        ("", "holds no record; --records takes a folder"),
-        (None, "there is no"),
-        ('{"schema_version": 9}\n', "schema_version is 9"),
-    ],
-)
-def test_a_folder_without_records_is_told(models, tmp_path, lines, sentence):
-    """One sentence that names it."""
-    if lines is not None:
-        (tmp_path / "records.jsonl").write_text(lines, encoding="utf-8")
-
-    with pytest.raises(Problem, match=sentence) as caught:
-        read(models, tmp_path)
-    assert str(caught.value).startswith(str(tmp_path))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("more", "sentence"),
-    [
-        ({"environment": []}, "environment is [[]]; it must be a table"),
-        ({"detail": 5}, "detail is 5; it must be a text, or null"),
-        ({"frames": "many"}, "frames is 'many'; it must be a whole number, or null"),
-        ({"clock": "sundial"}, "clock is 'sundial'; it must be device, wall or null"),
-        ({"settings": {"group": {}}}, "settings.group is {}; it must be a text, or null"),
-    ],
-)
-def test_a_field_of_another_kind_is_told(models, chip, folder, more, sentence):
-    """By file, line and field."""
-    run = folder(replace(chip, **more))
-
-    with pytest.raises(Problem, match=sentence.replace("[[]]", r"\[\]")) as caught:
-        read(models, run)
-    assert str(caught.value).startswith(f"{run / 'records.jsonl'}:1: ")

@@ -1,37 +1,23 @@
-"""Folders of records, read together: each record once, its samples found beside it."""
+"""Records with their samples: the arrays of the file beside each."""
 
 from __future__ import annotations
 
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import merge
-from roadworthy import soc as chips
+from roadworthy import merge, sources
 from roadworthy.card import ModelCard
 from roadworthy.merge import Line
 from roadworthy.problem import Problem
-from roadworthy.record import STANDIN, Clock, Record
+from roadworthy.record import Record
 
-NONE = type(None)
-KINDS: Mapping[str, Any] = {  # of what is shown; merge checks what records are joined by
-    "environment": dict,
-    "settings": dict,
-    "detail": (str, NONE),
-    "provider": (str, NONE),
-    "clock": (str, NONE),
-    "frames": (int, NONE),
-}
 LARGEST = 2**32  # bytes of an array: 500 frames that were kept are half of it
-CLOCKS = (*get_args(Clock), None)
-WORDS = {dict: "a table", (str, NONE): "a text, or null", (int, NONE): "a whole number, or null"}
 
 UNREADABLE = (  # what zipfile and numpy raise of files that are cut short, encrypted, of another kind, or too large
     OSError,
@@ -47,23 +33,28 @@ UNREADABLE = (  # what zipfile and numpy raise of files that are cut short, encr
 
 @dataclass(frozen=True)
 class Archive:
-    """Records, oldest first, and the folders that name each file of samples; `notes` say what was left out and why."""
+    """Records, oldest first, and the lines that name each file of samples; `notes` say what was left out and why."""
 
     records: tuple[Record, ...]
-    places: Mapping[str, tuple[Path, ...]]
+    lines: Mapping[str, tuple[Line, ...]]
     notes: tuple[str, ...] = ()
 
     def arrays(self, record: Record, *names: str) -> list[NDArray[np.generic]]:
-        """These arrays of the record's samples; raises Problem naming the file where one is not there or no array."""
+        """These arrays of the record's samples.
+
+        They lie beside a line that is this record: another machine's samples may have the same name. Raises Problem
+        naming the file where one is not there or no array, or where the record has two files that differ.
+        """
         if not record.samples:
             raise Problem(f"the record of {record.when} names no samples")
-        found = [folder / record.samples for folder in self.places.get(record.samples, ())]
+        folders = [line.path.parent for line in self.lines.get(record.samples, ()) if line.record == record]
         try:
-            path = next((path for path in found if path.is_file()), None)
+            found = merge.samples(folders, record.samples)
         except OSError as error:
             raise Problem(f"{record.samples[:40]}: no file has such a name ({error.strerror})") from None
-        if path is None:
+        if not found:
             raise Problem(f"{record.samples}: there is no such file beside the records")
+        path = found[0]
         if not zipfile.is_zipfile(path):
             raise Problem(f"{record.samples}: is not a file of samples (.npz)")
         try:
@@ -83,56 +74,11 @@ def _array(file: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
         return array
 
 
-def read(folders: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable[[str], None]) -> Archive:
-    """All records of the folders that are of a known model and chip and of no stand-in.
-
-    A file of records stands for itself. Tells of a last line that a crash cut short. Raises Problem for a folder without
-    records, a line that is no record, and two records that contradict each other.
-    """
-    lines = merge.read(folders, tell)
-    if folders and not lines:
-        raise Problem(f"{folders[0]}: holds no record; --records takes a folder of *.jsonl files, such as a run's")
-    for line in lines:
-        _check(line)
-    places: dict[str, tuple[Path, ...]] = {}
-    for line in lines:
+def read(named: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable[[str], None]) -> Archive:
+    """The records of files and folders that say something, as `sources.read` gives them, with their samples."""
+    found = sources.read(named, cards, tell)
+    lines: dict[str, tuple[Line, ...]] = {}
+    for line in found.lines:
         if line.record.samples:
-            places[line.record.samples] = (*places.get(line.record.samples, ()), line.path.parent)
-    found = merge.joined(lines)
-    kept = [r for r in found if r.model in cards and r.soc in chips.socs() and r.runtime != STANDIN and _is_finite(r)]
-    return Archive(tuple(kept), {n: tuple(dict.fromkeys(p)) for n, p in places.items()}, tuple(_left_out(found, cards)))
-
-
-def _check(line: Line) -> None:
-    """Raise Problem where something that is shown is not of its kind."""
-    for name, kind in KINDS.items():
-        found = getattr(line.record, name)
-        if isinstance(found, bool) or not isinstance(found, kind):
-            raise Problem(f"{line}: {name} is {found!r}; it must be {WORDS[kind]}")
-    if line.record.clock not in CLOCKS:
-        raise Problem(f"{line}: clock is {line.record.clock!r}; it must be {', '.join(get_args(Clock))} or null")
-    if not isinstance(group := line.record.settings.get("group"), str | NONE):
-        raise Problem(f"{line}: settings.group is {group!r}; it must be a text, or null")
-
-
-def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[str]:
-    left = []
-    if strange := [r.model for r in found if r.model not in cards]:
-        left.append(f"{len(strange)} of models without a card ({_some(strange)}; --models takes a folder of cards)")
-    known = [r for r in found if r.model in cards]
-    if unknown := [r.soc for r in known if r.soc not in chips.socs()]:
-        left.append(f"{len(unknown)} of unknown chips ({_some(unknown)})")
-    if standins := sum(r.runtime == STANDIN for r in known):
-        left.append(f"{standins} of stand-ins for tests, which say nothing of a chip")
-    if endless := sum(not _is_finite(r) for r in known):
-        left.append(f"{endless} whose value is no number")
-    return [f"Records left out: {', '.join(left)}"] if left else []
-
-
-def _is_finite(record: Record) -> bool:
-    return record.value is None or abs(record.value) <= sys.float_info.max  # JSON has whole numbers above it
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = sorted(set(names))
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+            lines[line.record.samples] = (*lines.get(line.record.samples, ()), line)
+    return Archive(found.records, lines, found.notes)

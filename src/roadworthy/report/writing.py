@@ -17,11 +17,9 @@ def report(
     """Write the report of these models by the records in the folders, whole or not at all.
 
     `rule` names the profile whose ratios are required too. Tells of records that are left out. Raises Problem for bad
-    folders or records, an unknown profile, and a file that cannot be written.
+    records, an unknown profile, and a file that cannot be written.
     """
     render.check(out)
     asked = profiles.find(rule) if rule else None
     found = archive.read(folders, cards, tell)
-    for note in found.notes:
-        tell(note)
     render.write(page(cards, found, asked), out)

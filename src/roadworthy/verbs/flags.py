@@ -95,8 +95,7 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--check", action="store_true", help="show how pages differ from what would be rendered")
     named = "page, repeatable (default: README.md and reports/*.md)"
     parser.add_argument("--readme", type=Path, action="append", metavar="FILE", help=named)
-    place = "of *.jsonl files (default: reports/records)"
-    parser.add_argument("--records", type=Path, metavar="DIR", help=place)
+    _add_records(parser.add_argument)
 
 
 def _add_merge(add: Any) -> None:
@@ -107,16 +106,21 @@ def _add_merge(add: Any) -> None:
 
 def _add_report(add: Any) -> None:
     add("out", type=Path, metavar="OUT.html", help="one file that needs no network")
-    folders = "a folder of *.jsonl and samples, such as a run's, repeatable (default: reports/records)"
-    add("--records", type=Path, action="append", metavar="DIR", help=folders)
+    _add_records(add)
     add("--profile", metavar="NAME", help="require the ratios of a delivery rule too, such as modelzoo-310p")
 
 
 def _add_deliver(add: Any) -> None:
     add("out", type=Path, metavar="OUT", help="a new or empty folder, or that of an earlier delivery of the model")
     add("--language", choices=("zh", "en"), default="zh", help="of the guide (default: zh)")
-    place = "of *.jsonl files, repeatable (default: reports/records)"
-    add("--records", type=Path, action="append", default=[], metavar="DIR", help=place)
+    _add_records(add)
+
+
+def _add_records(add: Any) -> None:
+    sources = (
+        "a file, or a folder of *.jsonl with their samples, such as a run's, repeatable (default: reports/records)"
+    )
+    add("--records", type=Path, action="append", default=[], metavar="RECORDS", help=sources)
 
 
 def _add_scores(add: Any) -> None:

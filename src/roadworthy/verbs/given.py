@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from roadworthy import card as modelcards
-from roadworthy import merge, runtimes
+from roadworthy import runtimes, sources
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.case import Case
@@ -44,17 +44,9 @@ def case(options: argparse.Namespace, batch: int, say: Callable[[str], None]) ->
     return Case(card(options), chips.find(soc), batch, runtime)
 
 
-def records(named: Sequence[Path]) -> list[Record]:
-    """The records of the folders named, or the committed ones, joined as `merge` does.
-
-    Raises Problem for a folder named that has none, a line that is no record, and two records that contradict each other.
-    """
-    for folder in named:
-        if not folder.is_dir():
-            raise Problem(f"{folder}: there is no such folder; --records takes one of *.jsonl files")
-        if not any(folder.glob("*.jsonl")):
-            raise Problem(f"{folder}: there is no *.jsonl in this folder; a run writes records.jsonl")
-    return merge.joined(merge.read(named or committed(), tell))
+def records(options: argparse.Namespace) -> tuple[Record, ...]:
+    """The records of what `--records` names, or the committed ones; raises Problem as `sources.read`."""
+    return sources.read(options.records or committed(), cards(options), tell).records
 
 
 def committed() -> list[Path]:

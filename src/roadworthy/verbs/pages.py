@@ -15,7 +15,7 @@ def tables(options: argparse.Namespace) -> int:
     """Print the guides' tables, render them in pages, or check that pages have them."""
     from roadworthy import tables as renderer  # noqa: PLC0415
 
-    found, records = given.cards(options), given.records([options.records] if options.records else [])
+    found, records = given.cards(options), given.records(options)
     every = list(found.values())
     if wrong := [name for name in options.model if name not in found]:
         raise Problem(f"{wrong[0]}: there is no such model; known: {', '.join(found)}")
@@ -59,13 +59,13 @@ def merge(options: argparse.Namespace) -> None:
     lines = joiner.read(options.records, given.tell)
     records = joiner.joined(lines)
     if options.out is None:
-        for row in records:
-            print(record.line(row).decode(), end="")
+        sys.stdout.buffer.write(b"".join(map(record.line, records)))  # UTF-8, whatever a terminal is set to
     elif joiner.is_folder(options.out):
         joiner.write_folder(Path(options.out), lines, records, given.tell)
     else:
         joiner.write_file(Path(options.out), records)
-    given.tell(f"{len(records)} records, {len(lines) - len(records)} duplicates left out")
+    twice = len(lines) - len(records)
+    given.tell(f"{len(records)} record{'s' * (len(records) != 1)}, {twice} duplicate{'s' * (twice != 1)} left out")
 
 
 def lint(options: argparse.Namespace) -> int:
@@ -90,7 +90,7 @@ def deliver(options: argparse.Namespace) -> None:
     from roadworthy import deliver as delivery  # noqa: PLC0415
 
     card = given.card(options)
-    for level in delivery.write(card, given.records(options.records), options.out, options.language):
+    for level in delivery.write(card, given.records(options), options.out, options.language):
         status = level.status or "left out"
         given.tell(f"{level.key}: {status}: {level.because('en')}")
     for name in (delivery.LEVELS, delivery.GUIDE):
