@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -220,6 +221,30 @@ def test_every_reader_refuses_an_empty_file(run, tmp_path, monkeypatch, verb):
         "roadworthy: a.jsonl: holds no record; --records takes a file, or a folder of *.jsonl, such as a run's\n" == err
     )
     assert ["a.jsonl"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "ascii", "utf-8"])
+def test_a_terminal_without_some_letters_shows_their_escapes(tmp_path, encoding):
+    """As one in GBK, which is ordinary in China; JSON lines are in UTF-8 whatever the terminal."""
+    row = record.Record(
+        model="erfnet", soc="T4", batch=1, metric="throughput", value=1.0, source="measured", weights="\xe9\U0001f600"
+    )
+    record.append(tmp_path / "a.jsonl", [row])
+
+    def output(*words: str) -> tuple[bytes, bytes]:
+        command = [sys.executable, "-m", "roadworthy", *words]
+        settings = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, check=True, capture_output=True, cwd=tmp_path, env=settings)
+        return done.stdout, done.stderr
+
+    tables, _ = output("tables", "erfnet", "--language", "en")
+    merged, _ = output("merge", "a.jsonl")
+    record.append(tmp_path / "a.jsonl", [replace(row, model="\U0001f600")])
+    _, told = output("tables", "erfnet", "--records", "a.jsonl")
+
+    assert ("\xb9 T4" if encoding == "utf-8" else "\\xb9 T4") in tables.decode(encoding)
+    assert record.line(row) == merged
+    assert ("\U0001f600" if encoding == "utf-8" else "\\U0001f600") in told.decode(encoding)
 
 
 def test_demo_prints_where_the_picture_is_and_what_it_shows(run, tiny_data, tmp_path):

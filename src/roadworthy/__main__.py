@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ USAGE, CHIP_IS_MISSING, INTERRUPTED = 2, 4, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; exit status as the README says."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # letters that a terminal, such as one in GBK, has not
     try:
         from roadworthy.verbs.flags import parser  # noqa: PLC0415  an interrupt is answered while modules load, too
 
