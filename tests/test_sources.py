@@ -69,6 +69,19 @@ def test_only_some_of_many_names_are_told(tmp_path):
     assert "8 of models without a card (a, b, c, d, e and 3 more;" in told[0]
 
 
+def test_names_stay_in_their_line(tmp_path):
+    """Nothing that a record holds starts a line, such as a command of a CI, or colours a terminal."""
+    strange = [replace(CHIP, model=name, value=value) for name, value in (("a\n::error::b", 1.0), ("\x1b[31m", 2.0))]
+    path = kept(tmp_path / "a.jsonl", *strange)
+    _, (told,) = read(path)
+    record.append(path, [replace(strange[0], value=3.0)])
+    with pytest.raises(Problem) as caught:
+        read(path)
+
+    assert "2 of models without a card ([31m, a ::error::b; --models" in told
+    assert "throughput of a ::error::b-bs1-Ascend310P3, 2026-10-01T08:00:00+00:00: 1.0 against 3.0" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from roadworthy import fingerprint, record
+from roadworthy import fingerprint, markdown, record
 from roadworthy.problem import Problem
 from roadworthy.record import SCHEMA_VERSION, Record
 
@@ -170,4 +170,4 @@ def _value(row: Record) -> float | str:
 def _name(row: Record) -> str:
     """What a record is of, in words."""
     cell = f"{row.devices}p" if row.devices else f"bs{row.batch}"
-    return f"{row.metric} of {row.model}-{cell}-{row.soc}, {row.when or f'{row.source}, without a date'}"
+    return markdown.line(f"{row.metric} of {row.model}-{cell}-{row.soc}, {row.when or f'{row.source}, without a date'}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from roadworthy import merge
+from roadworthy import markdown, merge
 from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.merge import Line
@@ -68,5 +68,5 @@ def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[s
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = sorted(set(names))
+    shown = sorted({markdown.line(name) for name in names})
     return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")

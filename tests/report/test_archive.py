@@ -159,7 +159,7 @@ def test_samples_of_a_name_that_no_file_has_are_told(models, chip, folder):
     """Longer than a file system knows."""
     found, _ = read(models, folder(replace(chip, samples=f"{'a' * 5000}.npz")))
 
-    with pytest.raises(Problem, match=r"^a{40}: no file has such a name \(File name too long\)$"):
+    with pytest.raises(Problem, match=r"^a{40}: cannot be read \(File name too long\)$"):
         found.arrays(found.records[0], "matrices")
 
 

@@ -36,7 +36,7 @@ class Archive:
     """Records, oldest first, and the lines that name each file of samples; `notes` say what was left out and why."""
 
     records: tuple[Record, ...]
-    lines: Mapping[str, tuple[Line, ...]]
+    lines: Mapping[str, Sequence[Line]]
     notes: tuple[str, ...] = ()
 
     def arrays(self, record: Record, *names: str) -> list[NDArray[np.generic]]:
@@ -51,7 +51,7 @@ class Archive:
         try:
             found = merge.samples(folders, record.samples)
         except OSError as error:
-            raise Problem(f"{record.samples[:40]}: no file has such a name ({error.strerror})") from None
+            raise Problem(f"{record.samples[:40]}: cannot be read ({error.strerror})") from None
         if not found:
             raise Problem(f"{record.samples}: there is no such file beside the records")
         path = found[0]
@@ -77,8 +77,8 @@ def _array(file: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
 def read(named: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable[[str], None]) -> Archive:
     """The records of files and folders that say something, as `sources.read` gives them, with their samples."""
     found = sources.read(named, cards, tell)
-    lines: dict[str, tuple[Line, ...]] = {}
+    lines: dict[str, list[Line]] = {}
     for line in found.lines:
         if line.record.samples:
-            lines[line.record.samples] = (*lines.get(line.record.samples, ()), line)
+            lines.setdefault(line.record.samples, []).append(line)
     return Archive(found.records, lines, found.notes)
