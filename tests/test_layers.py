@@ -17,7 +17,7 @@ LAYERS = [
     {  # nouns: standard library only
         *("schema", "fingerprint", "lookup", "row", "record", "soc", "published", "layout", "card", "profile", "case"),
         *("selection", "target", "recipe", "figure", "claim", "words", "origin", "guide", "classes", "bound"),
-        "markdown",
+        *("markdown", "prose"),
     },
     {"network", "cache"},  # what several steps share: card and checkpoint -> torch module; things made once
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps

@@ -237,6 +237,16 @@ def test_the_verb_names_file_and_line_and_fails(run, tmp_path):
     assert (0, "", f"{other}: no table has a column of 310, 310P or T4\n") == run(other)
 
 
+def test_a_table_that_nobody_is_shown_has_no_finding(run, tmp_path):
+    """Commented out, or an example in a block of code; the lines of what is shown below are counted on."""
+    wrong, page = GOOD.replace("0.849 ", "0.848 "), tmp_path / "page.md"
+    code = "".join(f"    {line}\n" for line in wrong.splitlines())
+    page.write_text(f"<!--\n{wrong}-->\n\nSuch as\n\n{code}\n{wrong}", encoding="utf-8")
+    told = "row 4, column 310P/T4: 0.848 should be 0.849: 192.398 / 226.745 is 0.84852; cut off, not rounded"
+
+    assert (1, f"{page}:21: {told}\n", "") == run(page)
+
+
 def test_the_verb_says_what_it_could_not_judge(run, tmp_path):
     """A page of which nothing was recomputed does not pass in silence."""
     page = tmp_path / "page.md"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import indent
 
 import pytest
 
@@ -119,6 +120,10 @@ def test_a_cell_has_one_figure_or_none(cell, text):
         "```\na\n```\n" + TABLE,
         "a | b\n---\n" + TABLE,
         TABLE.replace("batch", "batch \\| size"),
+        f"- a\n\n{indent(TABLE, 4 * ' ')}",
+        f"1. a\n   - b\n\n{indent(TABLE, 8 * ' ')}",
+        f"<!-- a -->\n{TABLE}",
+        f"```pip install a```\n\n{TABLE}",
     ],
 )
 def test_a_table_is_found_wherever_it_stands(page):
@@ -135,14 +140,19 @@ def test_a_table_is_found_wherever_it_stands(page):
     [
         f"```\n{TABLE}```\n",
         f"   ~~~text\n{TABLE}",
+        f"a\n<!--\n{TABLE}-->\n",
+        f"<!-- a\n\n{TABLE}\n{TABLE}\n-->\n",
+        f"a\n\n{indent(TABLE, 4 * ' ')}",
+        f"a\n\n{indent(TABLE, chr(9))}",
+        f"- a\n\n{indent(TABLE, 6 * ' ')}",
         "| 0       310P3     | OK |\n| 0       0 | 0000:82:00.0 |\n",  # npu-smi's
         "| batch | x T4 | x 310 |\n| - | - | - |\n| 1 | 1.2 | 1.3 |\n",
         "| gpu |\n| - |\n| 5 |\n",
         "",
     ],
 )
-def test_code_and_tables_of_other_things_are_passed_over(page):
-    """Only a table with a column of 310, 310P or T4 counts."""
+def test_code_comments_and_tables_of_other_things_are_passed_over(page):
+    """Only a table that is shown and has a column of 310, 310P or T4 counts."""
     assert [] == printed.find(page)
 
 
@@ -156,6 +166,7 @@ def test_code_and_tables_of_other_things_are_passed_over(page):
         ("性能\n# Results\n", ""),
         ("精度\n\n| 310精度 |\n| - |\n\n", ""),  # words of another table
         ("according to the mapping\n", ""),
+        ("精度\n\n<!-- 性能 -->\n\n", "accuracy"),  # nobody reads a comment
     ],
 )
 def test_the_words_before_a_table_say_what_its_bare_columns_are(before, kind):

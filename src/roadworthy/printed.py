@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from roadworthy import prose
 from roadworthy.figure import Figure
 from roadworthy.problem import Problem
 
@@ -39,8 +40,7 @@ RULE = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 MARKS = re.compile(
     r"<sup>.*?</sup>|<[^<>]*>|\*+|`+|~~|\[\^[^\]]*\]|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+", re.DOTALL
 )
-FENCE = re.compile(r"(`{3,}|~{3,})")
-QUOTE = re.compile(r"^[\s>]+")
+MARGIN = re.compile(r"^[\s>]+")
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,9 @@ def find(text: str) -> list[Printed]:
 
 
 def _prose(lines: Sequence[str]) -> list[str]:
-    """Lines without the marks of lists and quotes around them, those of code blocks blank."""
-    kept, fence = [], ""
-    for line in lines:
-        text = QUOTE.sub("", line).rstrip()
-        mark = FENCE.match(re.sub(r"^(?:[-*+]|\d+[.)])\s+", "", text))
-        if fence:
-            kept.append("")
-            closed = mark and mark[1].startswith(fence) and not text.strip(mark[1][0])
-            fence = "" if closed else fence
-        else:
-            kept.append("" if mark else text)
-            fence = mark[1] if mark else ""
-    return kept
+    """Lines without the marks of quotes around them, those of code and of comments blank."""
+    kinds = prose.kinds(lines)
+    return [MARGIN.sub("", line).rstrip() if kind == "text" else "" for line, kind in zip(lines, kinds, strict=True)]
 
 
 def _grids(lines: Sequence[str]) -> Iterator[tuple[int, list[list[str]], str]]:
