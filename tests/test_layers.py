@@ -19,7 +19,7 @@ LAYERS = [
         *("selection", "target", "recipe", "figure", "claim", "words", "origin", "guide", "classes", "bound"),
         *("markdown", "prose"),
     },
-    {"network", "cache"},  # what several steps share: card and checkpoint -> torch module; things made once
+    {"network", "cache", "whole"},  # what several share: checkpoint -> torch module; things made once; files, whole
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
     {"gates", "sheet", "standard", "notes", "page", "merge", "printed"},  # readers: nouns, never a step
     {"standing", "trained", "ci", "lint", "zoo", "sources"},  # readers of what the other readers say
