@@ -127,3 +127,25 @@ def test_a_delivery_that_broke_off_can_be_made_again(write, tmp_path, monkeypatc
 
     assert {} == left
     assert {"README.md", "modelzoo_level.txt"} == set(contents(tmp_path / "out"))
+
+
+def test_a_delivery_that_broke_off_between_its_files_can_be_made_again(write, tmp_path, monkeypatch):
+    """The guide is there first, by which the folder is known."""
+    replace = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target.name != "README.md":
+            raise OSError(28, "No space left on device")
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(
+            Problem, match=r"_level\.txt: the delivery could not be written \(No space left on device\)"
+        ):
+            write()
+    left = set(contents(tmp_path / "out"))
+    write()
+
+    assert {"README.md"} == left
+    assert {"README.md", "modelzoo_level.txt"} == set(contents(tmp_path / "out"))

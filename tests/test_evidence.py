@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import pytest
+
 from roadworthy import evidence, record
 from roadworthy.case import Case
+from roadworthy.problem import Problem
+from roadworthy.record import Record
 from roadworthy.run import Run
 from roadworthy.soc import find
 
@@ -29,3 +36,18 @@ def test_published_evidence_is_of_one_cell(tiny_card):
     assert [("ok", 130.0)] == [(r.outcome, r.value) for r in guides.memory(fits)]
     assert [("oom", None)] == [(r.outcome, r.value) for r in guides.memory(lost)]
     assert [] == guides.accuracy(lost)
+
+
+def test_samples_that_cannot_be_copied_leave_nothing_behind(tmp_path, monkeypatch):
+    """A full disk: one sentence, and no record without its samples."""
+    row = Record(model="tiny", soc="cpu", batch=1, metric="miou", value=0.5, source="measured", samples="samples/a.npz")
+
+    def full(_: Path, out: Path) -> None:
+        out.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(Problem, match=r"a\.npz: the samples could not be written \(No space left on device\)"):
+        evidence.commit(evidence.Kept([row], tmp_path / "run"), tmp_path / "records")
+
+    assert [tmp_path / "records" / "samples"] == list((tmp_path / "records").rglob("*"))

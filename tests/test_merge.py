@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -301,3 +302,14 @@ def test_a_write_that_fails_leaves_nothing_behind(merge, tmp_path, monkeypatch):
 
     assert 2 == status
     assert 1 == err.count("\n")
+
+
+def test_records_are_written_through_a_link(merge, tmp_path):
+    """Which stays, as does the mode of the file behind it."""
+    one, out, link = kept(tmp_path / "a.jsonl", ROW, NEWER), kept(tmp_path / "all.jsonl", ROW), tmp_path / "link.jsonl"
+    link.symlink_to(out.name)
+    out.chmod(0o664)
+
+    assert 0 == merge(one, "--out", link)[0]
+    assert (True, 0o664) == (link.is_symlink(), stat.S_IMODE(out.stat().st_mode))
+    assert [ROW, NEWER] == record.read(out)

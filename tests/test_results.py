@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,19 @@ def test_a_photograph_of_another_size_is_no_input(tiny_card, dataset, tmp_path):
     with pytest.raises(Problem, match=r"leftImg8bit\.png: gives an input of 128x256; tiny takes 64x128"):
         results.write_inputs(whole, dataset.frames[0].image, tmp_path / "one.bin", quiet)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_input_that_the_disk_has_no_room_for_is_told(tiny_card, dataset, tmp_path):
+    """With the system's reason, and nothing is left of it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(Problem, match=r"one\.bin: the input could not be written \(File too large\)"):
+            results.write_inputs(tiny_card, dataset.frames[0].image, tmp_path / "one.bin", quiet)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_result_files_score_as_the_stream_does(tiny_card, tiny_data, dataset, folder, tmp_path):

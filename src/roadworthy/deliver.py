@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from roadworthy import manual, standing, zoo
+from roadworthy import manual, standing, whole, zoo
 from roadworthy.card import ModelCard
 from roadworthy.problem import Problem
 from roadworthy.record import Record
@@ -22,21 +22,16 @@ def write(card: ModelCard, records: Sequence[Record], out: Path, language: Langu
     Raises Problem for any other folder, and where it cannot be written.
     """
     levels = zoo.levels(card, standing.counted(card, records))
-    texts = {GUIDE: manual.text(card, records, language), LEVELS: zoo.text(levels)}
+    guide = manual.text(card, records, language)
     try:
         _check(out, manual.mark(card))
         out.mkdir(parents=True, exist_ok=True)
-        parts = {out / name: out / f"{name}.part" for name in texts}
-        try:
-            for part, text in zip(parts.values(), texts.values(), strict=True):
-                part.write_text(text, encoding="utf-8", newline="\n")
-            for path, part in parts.items():  # the guide first: it marks the folder as ours
-                os.replace(part, path)  # noqa: PTH105  over whatever lies there
-        finally:
-            for part in parts.values():
-                part.unlink(missing_ok=True)
     except OSError as error:
         raise Problem(f"{out}: the delivery could not be written ({error.strerror})") from error
+    with ExitStack() as parts:  # the last one takes its place first: the guide, which marks the folder as ours
+        for name, text in ((LEVELS, zoo.text(levels)), (GUIDE, guide)):
+            part = parts.enter_context(whole.written(out / name, "delivery"))
+            part.write_text(text, encoding="utf-8", newline="\n")
     return levels
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from roadworthy import cache, pipeline
+from roadworthy import cache, pipeline, whole
 from roadworthy.case import Case
 from roadworthy.classes import CLASSES, COLOURS
 from roadworthy.data import cityscapes, photograph, sample
@@ -52,19 +51,16 @@ def show(case: Case, image: Path, out: Path, weights: Path | None, manner: Manne
     before the network runs; what is at `out` stays as it is until the picture is whole.
     """
     seen = photograph.read(image)
-    with _claimed(out, image) as part:
-        checkpoint = pipeline.weights_file(case.card, weights)
-        trained = not checkpoint.name.startswith(UNTRAINED)
-        if not trained:
-            manner.tell(f"weights of {case.card.key}: untrained; --weights takes {case.card.weights}")
-        classes = class_map(case, seen, checkpoint, manner)
-        told = f"weights {checkpoint.name}" if trained else "untrained weights"
-        drawn = page(seen, classes, f"{case.card.name} on {case.soc.name} ({_road(case)}), {told}")
-        try:
-            drawn.save(part, SUFFIXES[out.suffix.lower()])
-            part.replace(out)
-        except OSError as error:
-            raise Problem(f"{out}: the picture could not be written ({error.strerror or error})") from error
+    _check(out, image)
+    checkpoint = pipeline.weights_file(case.card, weights)
+    trained = not checkpoint.name.startswith(UNTRAINED)
+    if not trained:
+        manner.tell(f"weights of {case.card.key}: untrained; --weights takes {case.card.weights}")
+    classes = class_map(case, seen, checkpoint, manner)
+    told = f"weights {checkpoint.name}" if trained else "untrained weights"
+    drawn = page(seen, classes, f"{case.card.name} on {case.soc.name} ({_road(case)}), {told}")
+    with whole.written(out, "picture") as part:
+        drawn.save(part, SUFFIXES[out.suffix.lower()])
     return shares(classes)
 
 
@@ -154,22 +150,12 @@ def _road(case: Case) -> str:
     return STANDIN if case.soc.vendor == "huawei" and om.standins() else case.runtime
 
 
-@contextmanager
-def _claimed(out: Path, image: Path) -> Iterator[Path]:
-    """A new file beside `out`, to take its place; it is gone afterwards."""
+def _check(out: Path, image: Path) -> None:
+    """Raise Problem where the picture could not be written."""
     if out.suffix.lower() not in SUFFIXES:
         raise Problem(f"{out}: the picture's name must end in .png, .jpg or .jpeg")
     if out.is_dir():
         raise Problem(f"{out}: is a folder; the picture goes into a file such as {out / 'demo.png'}")
     if out.exists() and out.samefile(image):
         raise Problem(f"{out}: is the photograph itself; the picture goes into another file")
-    part = out.with_name(f"{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-    except OSError as error:
-        raise Problem(f"{out}: the picture cannot be written here ({error.filename}: {error.strerror})") from error
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
+    whole.check(out, "picture")

@@ -10,9 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
-from roadworthy import __version__, cache, record
+from roadworthy import __version__, cache, record, whole
 from roadworthy.case import Case
-from roadworthy.problem import Problem
 from roadworthy.record import Record
 
 PACKAGES = ("torch", "onnx", "onnxslim", "onnxruntime", "numpy", "pillow", "imagecodecs")
@@ -89,14 +88,8 @@ def commit(evidence: Evidence | Kept, folder: Path) -> None:
     records = [row for row in evidence.records if row.runtime != record.STANDIN]
     for row in records:
         if row.samples and evidence.out:
-            target = folder / row.samples
-            part = target.with_suffix(".part")
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
+            with whole.written(folder / row.samples, "samples") as part:
                 shutil.copyfile(evidence.out / row.samples, part)
-                part.replace(target)
-            except OSError as error:
-                raise Problem(f"{target}: the samples could not be written ({error.strerror})") from error
     for model in dict.fromkeys(row.model for row in records):
         path = folder / f"{model}.jsonl"
         with cache.locked(path):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from roadworthy import fingerprint, markdown, record
+from roadworthy import fingerprint, markdown, record, whole
 from roadworthy.problem import Problem
 from roadworthy.record import SCHEMA_VERSION, Record
 
@@ -83,7 +82,7 @@ def write_file(path: Path, records: Sequence[Record]) -> None:
     Raises Problem where the file that is there holds something that would be lost, or cannot be written.
     """
     _check_nothing_is_lost(path, records)
-    with _whole(path, "records") as part, part.open("wb") as file:
+    with whole.written(path, "records") as part, part.open("wb") as file:
         file.writelines(map(record.line, records))
         file.flush()
         os.fsync(file.fileno())
@@ -101,7 +100,7 @@ def write_folder(folder: Path, lines: Sequence[Line], records: Sequence[Record],
     found = {name: samples([*places, folder], name) for name, places in _places(lines).items()}
     for name, files in found.items():
         if files and not (folder / name).is_file():
-            with _whole(folder / name, "samples") as part:
+            with whole.written(folder / name, "samples") as part:
                 part.write_bytes(files[0].read_bytes())
     if lost := [name for name, files in found.items() if not files]:
         tell(f"{folder}: {len(lost)} files of samples are not beside the records that name them, such as {lost[0]}")
@@ -139,21 +138,6 @@ def _places(lines: Iterable[Line]) -> dict[str, list[Path]]:
         if line.record.samples:
             places.setdefault(line.record.samples, []).append(line.path.parent)
     return places
-
-
-@contextmanager
-def _whole(path: Path, what: str) -> Iterator[Path]:
-    """A file beside `path` that takes its place when all is written, and of which nothing is left otherwise."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
-    except OSError as error:
-        raise Problem(f"{path}: the {what} could not be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _identity(row: Record) -> str:

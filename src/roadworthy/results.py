@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from roadworthy import whole
 from roadworthy.card import ModelCard
 from roadworthy.data import cityscapes, decode, preprocess, stream
 from roadworthy.data.cityscapes import SHOWN, Dataset, Frame
@@ -45,20 +46,12 @@ def write_inputs(card: ModelCard, source: Path, out: Path, progress: Progress) -
 
     def convert(job: tuple[Path, Path]) -> None:
         image, path = job
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        try:
-            array = preprocess.apply(recipe, decode.read_image(image))
-            if array.shape != card.input.shape:
-                found, right = array.shape[1:], card.input.shape[1:]
-                raise Problem(
-                    f"{image}: gives an input of {found[0]}x{found[1]}; {card.key} takes {right[0]}x{right[1]}"
-                )
-            array.tofile(part)
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise Problem(f"{path}: the input could not be written ({error.strerror})") from error
+        array = preprocess.apply(recipe, decode.read_image(image))
+        if array.shape != card.input.shape:
+            found, right = array.shape[1:], card.input.shape[1:]
+            raise Problem(f"{image}: gives an input of {found[0]}x{found[1]}; {card.key} takes {right[0]}x{right[1]}")
+        with whole.written(path, "input") as part:
+            part.write_bytes(np.ascontiguousarray(array).data)  # tofile hides that a disk is full
 
     for done, _ in enumerate(stream.in_order(convert, jobs), 1):
         progress(done, len(jobs))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roadworthy import cache, evaluations, frames, measure, pipeline, record
+from roadworthy import cache, evaluations, frames, measure, pipeline, record, whole
 from roadworthy.case import Case
 from roadworthy.convert import ledger
 from roadworthy.data.cityscapes import Dataset
@@ -272,20 +272,12 @@ class Run:
 
     def _write_ledger(self, case: Case, entries: Iterable[ledger.Entry]) -> None:
         path = self._folder / f"{case.card.key}-{case.soc.name}.ledger.json"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            ledger.write(entries, path)
-        except OSError as error:
-            raise Problem(f"{path}: the ledger could not be written ({error.strerror})") from error
+        with whole.written(path, "ledger") as part:
+            ledger.write(entries, part)
 
     def _samples(self, case: Case, kind: str, **arrays: NDArray[Any]) -> str:
         now = dt.datetime.now(dt.timezone.utc).strftime("%Y%m%dT%H%M%S")
         name = f"samples/{case.id}-{kind}-{now}.npz"
-        path = self._folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy's stub takes it for allow_pickle
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise Problem(f"{path}: the samples could not be written ({error.strerror})") from error
+        with whole.written(self._folder / name, "samples") as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes it for allow_pickle
         return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -238,6 +239,20 @@ def test_an_older_report_and_an_empty_file_are_written_anew(page, delivery, fold
 
     assert "Acceptance report" in first
     assert '<p class="lead">1 record, the newest of <time>2026-10-01 08:00</time> UTC.' in second
+
+
+def test_a_report_is_written_through_a_link(delivery, tmp_path):
+    """Such as one from a server's folder; what it leads to keeps its mode, a new page has what the umask leaves."""
+    out, link = tmp_path / "report.html", tmp_path / "link.html"
+    link.symlink_to(out.name)
+    main(["report", str(link), "--records", str(delivery)])
+    fresh = stat.S_IMODE(out.stat().st_mode)
+    out.chmod(0o664)
+    main(["report", str(link), "--records", str(delivery)])
+    os.umask(umask := os.umask(0))
+
+    assert (0o666 & ~umask, 0o664) == (fresh, stat.S_IMODE(out.stat().st_mode))
+    assert link.is_symlink()
 
 
 def test_a_page_that_cannot_be_finished_leaves_the_old_one(delivery, tmp_path, monkeypatch, capsys):

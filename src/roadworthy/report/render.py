@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from roadworthy import whole
 from roadworthy.problem import Problem
 from roadworthy.report.page import Page
 
@@ -56,15 +56,8 @@ def write(page: Page, out: Path) -> None:
     """Write the page, whole or not at all; raises Problem naming the file that could not be written."""
     check(out)
     text = html(page)
-    part = out.with_name(f"{out.name}.{os.getpid()}.part")
-    try:
+    with whole.written(out, "report") as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(out)
-    except OSError as error:
-        raise Problem(f"{out}: the report could not be written ({error.strerror})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _is_report(path: Path) -> bool:

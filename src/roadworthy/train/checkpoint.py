@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from roadworthy import network
+from roadworthy import network, whole
 from roadworthy.card import ModelCard
 from roadworthy.problem import Problem
 from roadworthy.train.plan import Plan
@@ -98,20 +97,14 @@ def save_half(module: nn.Module, path: Path, header: Mapping[str, str]) -> None:
 
 
 def write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """A file that is whole or not there; raises Problem naming it."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+    """A checkpoint that is whole or not there; raises Problem naming it."""
+    with whole.written(path, "checkpoint", "; an older one is kept") as part, part.open("wb") as file:
+        try:
             fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except (OSError, RuntimeError) as error:  # torch tells a full disk by the latter
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        told = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
-        raise Problem(f"{path}: the checkpoint could not be written ({told}); an older one is kept") from error
+        except RuntimeError as error:  # so torch tells a full disk
+            raise OSError(str(error) or type(error).__name__) from error
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def begin(card: ModelCard, module: nn.Module, path: Path) -> list[str]:

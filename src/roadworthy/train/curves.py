@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import IO
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from roadworthy.train import checkpoint
+from roadworthy import whole
 from roadworthy.train.checkpoint import History
 
 SMOOTH = 0.9  # of the line through the losses
@@ -44,13 +42,8 @@ def draw(history: History, title: str, path: Path) -> None:
         axes.grid(alpha=0.3)
     for axes in (above, rates, below):
         axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-
-    def fill(file: IO[bytes]) -> None:
-        file.write(picture.getvalue())
-
-    checkpoint.write(path, fill)
+    with whole.written(path, "picture") as part:
+        figure.savefig(part, format="png", dpi=120)
 
 
 def smoothed(values: list[float]) -> list[float]:

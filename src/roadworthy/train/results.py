@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from roadworthy import record
+from roadworthy import record, whole
 from roadworthy.card import ModelCard
 from roadworthy.evidence import environment
 from roadworthy.problem import Problem
@@ -131,12 +130,6 @@ def _now() -> str:
 def _samples(ran: Ran, history: History, out: Path) -> str:
     now = dt.datetime.now(dt.timezone.utc).strftime("%Y%m%dT%H%M%S")
     name = f"samples/{ran.card.key}-{ran.plan.devices}p-{ran.soc}-training-{now}.npz"
-    path = out / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **{key: np.asarray(rows) for key, rows in vars(history).items()})  # type: ignore[arg-type]
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-        raise Problem(f"{path}: the samples could not be written ({error.strerror})") from error
+    with whole.written(out / name, "samples") as part, part.open("wb") as file:
+        np.savez_compressed(file, **{key: np.asarray(rows) for key, rows in vars(history).items()})  # type: ignore[arg-type]
     return name
