@@ -260,11 +260,16 @@ def test_the_verb_says_what_it_could_not_judge(run, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_bad_input(run, tmp_path):
-    """Status 2 and one sentence, before anything is printed of other files."""
-    wrong = tmp_path / "wrong.md"
+    """One sentence for each and status 2, whatever is found in the other files, which is printed."""
+    missing, wrong, other = tmp_path / "missing.md", tmp_path / "wrong.md", tmp_path / "other.md"
     wrong.write_text(GOOD.replace("0.849 ", "0.848 "), encoding="utf-8")
-    missing = tmp_path / "missing.md"
-
-    assert (2, "", f"roadworthy: {missing}: No such file or directory; lint takes Markdown files\n") == run(
-        wrong, missing
+    other.write_bytes("性能".encode("gbk"))
+    finding = run(wrong)[1]
+    told = (
+        f"roadworthy: {missing}: No such file or directory; lint takes Markdown files\n"
+        f"roadworthy: {other}: byte 0 is not UTF-8; lint takes Markdown files in UTF-8\n"
     )
+
+    assert (2, finding, told) == run(missing, wrong, other, missing)
+    assert (2, finding, told) == run(missing, other, wrong)
+    assert (1, 1) == (run(wrong)[0], finding.count("\n"))

@@ -10,6 +10,8 @@ from roadworthy import record
 from roadworthy.problem import Problem
 from roadworthy.verbs import given
 
+FOUND, BAD_INPUT = 1, 2  # exit status of lint; the larger one counts
+
 
 def tables(options: argparse.Namespace) -> int:
     """Print the guides' tables, render them in pages, or check that pages have them."""
@@ -72,8 +74,14 @@ def lint(options: argparse.Namespace) -> int:
     """Find the cells of published tables (310, 310P, T4) that do not follow from the figures beside them."""
     from roadworthy import lint as linter  # noqa: PLC0415
 
-    reports = {path: linter.lint(path) for path in options.files}
-    for path, report in reports.items():
+    status = 0
+    for path in dict.fromkeys(options.files):
+        try:
+            report = linter.lint(path)
+        except Problem as problem:  # the other files are none the worse for it
+            given.tell(f"roadworthy: {problem}")
+            status = BAD_INPUT
+            continue
         for finding in report.findings:
             print(f"{path}:{finding}")
         for line in report.unjudged:
@@ -82,7 +90,8 @@ def lint(options: argparse.Namespace) -> int:
             given.tell(f"{path}: no table has a column of 310, 310P or T4")
         elif not report.cells:
             given.tell(f"{path}: no cell of its tables follows from others, so that none is recomputed")
-    return int(any(report.findings for report in reports.values()))
+        status = max(status, FOUND * bool(report.findings))
+    return status
 
 
 def deliver(options: argparse.Namespace) -> None:
