@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from roadworthy import card as cards
 from roadworthy import gates
 from roadworthy.record import Record
 from roadworthy.soc import find
+from roadworthy.target import Drop, Target
 
 MIOU = Record(
     model="tiny", soc="cpu", batch=1, metric="miou", value=0.9, source="measured", runtime="onnxruntime",
@@ -85,6 +87,13 @@ def test_parity_judges_the_graph_before_and_after_surgery(exported, operated, ou
     assert outcome == gates.parity(records).outcome
 
 
+def test_pixels_below_the_bound_are_printed_below_it():
+    """99.99 % of pixels are not 99.989999 %."""
+    verdict = gates.batch_invariance([replace(MIOU, metric="agreement.batch", value=0.99989999)])
+
+    assert ("failed", "99.989999% of pixels", ">= 99.99%") == (verdict.outcome, verdict.observed, verdict.required)
+
+
 def test_parity_with_one_graph_missing_is_unjudged():
     """Half a comparison is none."""
     assert "unjudged" == gates.parity([replace(MIOU, metric="agreement.exported", value=1.0)]).outcome
@@ -108,6 +117,34 @@ def test_regression_compares_with_the_newest_like_record():
     assert "failed" == gates.regression([replace(MIOU, value=0.8994)], committed).outcome
     assert "failed" == gates.regression([replace(MIOU, value=0.9, batch=8)], committed).outcome
     assert "unjudged" == gates.regression([replace(MIOU, data="new/1")], committed).outcome
+
+
+def test_a_miou_at_its_bound_is_reached_and_one_below_is_printed_below(tiny_card):
+    """Whatever floating point makes of target less drop, and of the older record less what noise may be."""
+    card = replace(tiny_card, target=Target(miou=60.02, drop=Drop(points=0.2), judge="Ascend310P3"))
+    at_floor, below = (gates.accuracy(card, [replace(MIOU, value=value)]) for value in (0.5982, 0.59819996))
+    older = [replace(MIOU, value=0.7002, when="2026-01-02")]
+    same, worse = (gates.regression([replace(MIOU, value=value)], older) for value in (0.6997, 0.69969996))
+
+    assert 60.02 / 100 - 0.2 / 100 > 0.5982  # which is why
+    assert 0.7002 - 0.0005 > 0.6997
+    assert ["passed", "failed"] * 2 == [verdict.outcome for verdict in (at_floor, below, same, worse)]
+    assert "mIoU 0.59819996" == below.observed
+    assert "mIoU 0.69969996" == worse.observed
+
+
+def test_an_older_record_of_no_number_is_none_to_compare_with():
+    """A file of records may hold one."""
+    endless = replace(MIOU, value=math.nan, when="2026-01-03")
+
+    assert "passed" == gates.regression([MIOU], [replace(MIOU, when="2026-01-02"), endless]).outcome
+
+
+def test_a_stand_in_is_not_told_to_keep_its_records():
+    """None of a stand-in is ever kept."""
+    told, plain = (gates.regression([replace(MIOU, runtime=name)], []).because for name in ("standin", "ascend"))
+
+    assert ("standin", "--update-records adds one") == (told.rpartition(" ")[2], plain.rpartition("; ")[2])
 
 
 def test_the_published_ratios_of_erfnet(erfnet):

@@ -17,7 +17,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from roadworthy import record
+from roadworthy import __version__, record
 from roadworthy.__main__ import main
 
 PHOTOGRAPH = "frame.png"
@@ -145,6 +145,14 @@ def test_a_dry_run_of_score_reads_no_result(run, tiny_data, tmp_path):
 
     assert 0 == status
     assert f"compared at the input size with 5 labels of {tiny_data}\n" in out
+
+
+def test_the_version_can_be_asked_for(capsys):
+    """As records and reports tell it."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert (0, f"roadworthy {__version__}\n") == (ended.value.code, capsys.readouterr().out)
 
 
 def test_deliver_prints_its_files_and_tells_every_level(run, tmp_path):

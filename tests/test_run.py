@@ -10,7 +10,7 @@ import pytest
 
 from roadworthy import evidence, fingerprint, lease, measure, pipeline, record, runtimes, worker
 from roadworthy.case import Case
-from roadworthy.problem import OutOfMemory, Unavailable
+from roadworthy.problem import BadOutput, OutOfMemory, Unavailable
 from roadworthy.run import Run
 from roadworthy.runtimes import onnxruntime
 from roadworthy.score import miou
@@ -129,6 +129,22 @@ def test_frames_that_did_not_fit_a_chip_are_judged_by_memory(run, tiny_card, mon
     run.accuracy(case)
 
     assert [("throughput", "ok"), ("miou", "oom")] == [(r.metric, r.outcome) for r in run.memory(case)]
+
+
+def test_frames_that_were_lost_otherwise_are_no_matter_of_memory(run, tiny_card, monkeypatch):
+    """A crash is judged by accuracy."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise BadOutput("tiny-bs1-Ascend310: aicore died")
+
+    monkeypatch.setattr(runtimes, "missing", lambda _: None)
+    monkeypatch.setattr(pipeline, "build", lambda *_: None)
+    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(0.1))
+    monkeypatch.setattr(pipeline, "evaluated", lost)
+    case = Case(tiny_card, find("Ascend310"), 1)
+    run.accuracy(case)
+
+    assert [("throughput", "ok")] == [(r.metric, r.outcome) for r in run.memory(case)]
 
 
 def test_a_case_is_evaluated_once(run, case, monkeypatch):

@@ -116,9 +116,9 @@ def test_a_log_has_one_line_for_each_in_the_order_of_the_run():
 def test_a_reason_of_several_lines_or_with_control_characters_is_one_line():
     """Messages come from tools; a terminal must not obey them."""
     cell, verdict = "net-bs1-cpu", Verdict("accuracy", "failed", "nothing", "", "2 problems:\n  one\x1b[2J\n  two\r")
-    ((name, told),) = scoreboard.plain([(cell, verdict)])
+    ((name, told),) = scoreboard.plain([(f"{cell}\x1b[2J\n", verdict)])
 
-    assert "net-bs1-cpu  " == name.text
+    assert "net-bs1-cpu[2J  " == name.text.rstrip() + "  "
     assert "accuracy failed: observed nothing; 2 problems: one[2J two" == told.text
     assert not [line for line in printed([(cell, verdict)], 80) if "\x1b" in line or "\n" in line]
 

@@ -338,6 +338,14 @@ def test_the_summary_judges_a_chip_that_ran_by_what_was_measured(tiny_card):
     assert "failed: throughput against Ascend310" == found[0][-1]
 
 
+def test_a_ratio_below_the_required_one_is_not_rounded_to_it(chips):
+    """The verdict beside it says that it failed."""
+    rows = [MIOU, replace(SPEED, value=119.9996), replace(SPEED, soc=OTHER, value=100.0)]
+    (row,) = cells(tables.summary([chips], rows))
+
+    assert ("1.199996", "failed: throughput against Ascend310") == (row[5], row[8])
+
+
 def test_a_known_loss_of_memory_is_no_failure(chips):
     """The card lists the batch; no mIoU is missed there either."""
     card = replace(chips, target=replace(chips.target, oom={P3: (4,)}))
@@ -416,6 +424,15 @@ def test_columns_line_up_although_chinese_letters_are_wide():
     }
 
     assert 1 == len(widths)
+
+
+def test_words_of_cards_start_no_markup(tiny_card, chips):
+    """Neither a column's head nor a model's name."""
+    column = Column("*speed* | <b>", "throughput", "Ascend310P3")
+    laid_out = replace(tiny_card, table=(Layout("t", "batches", (column,)),))
+
+    assert "| \\*speed\\* \\| &lt;b> |\n" in tables.of_card(laid_out, [])["tiny.t"]
+    assert "Nothing of \\*Tiny\\* is" in tables.results(replace(chips, name="*Tiny*"), [])
 
 
 def test_notes_from_files_start_no_html(tiny_card):

@@ -11,6 +11,7 @@ from roadworthy import trained
 from roadworthy.case import TrainCase
 from roadworthy.record import Record
 from roadworthy.soc import find
+from roadworthy.target import Drop
 
 ICNET = cards.find([cards.builtin_models()])["icnet"]
 GUIDE = ICNET.published()
@@ -53,6 +54,26 @@ def test_a_measured_miou_is_judged_by_its_last_epoch(value, outcome):
     verdict = trained.accuracy(case(), [replace(MIOU, value=value), best])
 
     assert (outcome, f"mIoU {value:.6f}, best 0.950000") == (verdict.outcome, verdict.observed)
+
+
+def test_a_miou_at_its_bound_is_reached_and_one_below_is_printed_below():
+    """60.02 less 0.2 points is 59.82, and a hair more in floating point."""
+    card = asking(miou=60.02, drop=Drop(points=0.2))
+    at_floor, below = (trained.accuracy(case(card=card), [replace(MIOU, value=v)]) for v in (0.5982, 0.59819996))
+
+    assert ("passed", "failed") == (at_floor.outcome, below.outcome)
+    assert "mIoU 0.59819996" == below.observed
+
+
+def test_a_share_at_its_bound_is_reached():
+    """0.6365 is 0.95 times 0.67, and less in floating point; a share of linear below the one asked for is not rounded to it."""
+    guide = [replace(r, value=0.67) if r.metric == "train.miou" and r.soc == "GPU" else r for r in GUIDE]
+    verdict = trained.against(case(), "GPU", 0.95, [*guide, replace(MIOU, value=0.6365), SPEED])
+    scaled = trained.scaling(case(card=asking(scaling=0.9)), [ALONE, replace(SPEED, value=791.99999)])
+
+    assert 0.6365 / 0.67 < 0.95  # which is why
+    assert "passed" == verdict.outcome
+    assert "is 0.89999999 of linear" in scaled.because
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,6 @@ def reached(figure: float, least: float) -> bool:
 def shown(figure: float, least: float | None, decimals: int) -> str:
     """A figure with so many decimals, or with as many more as show that it is below `least`: 1.1996 is not 1.2."""
     if least is not None and not reached(figure, least):
-        while decimals < MOST and float(f"{figure:.{decimals}f}") >= least:
+        while decimals < MOST and reached(float(f"{figure:.{decimals}f}"), least):
             decimals += 1
     return f"{figure:.{decimals}f}"

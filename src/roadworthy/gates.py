@@ -8,7 +8,7 @@ from typing import Literal
 
 from roadworthy import bound, origin
 from roadworthy.card import ModelCard
-from roadworthy.record import Record
+from roadworthy.record import STANDIN, Record
 from roadworthy.soc import Soc, find, socs
 
 FULL_VAL = 500  # frames of Cityscapes val, which published figures are about
@@ -117,6 +117,7 @@ def regression(records: Iterable[Record], before: Sequence[Record], *, committed
         r
         for r in before
         if r.value is not None
+        and not r.endless
         and (r.model, r.soc, r.metric, r.runtime) == (own.model, own.soc, own.metric, own.runtime)
         and _same_data(r.data, own.data)
     ]
@@ -124,7 +125,8 @@ def regression(records: Iterable[Record], before: Sequence[Record], *, committed
         named, where = f"of {own.model} on {own.soc}", f"with {own.data} and {own.runtime}"
         because = f"no older record {named} at this batch size {where}"
         if committed:
-            because = f"no committed record {named} {where}; --update-records adds one"
+            because = f"no committed record {named} {where}"
+            because += "" if own.runtime == STANDIN else "; --update-records adds one"  # of stand-ins none is kept
         return Verdict(gate, "unjudged", observed, "", because, _figures(own))
     newest = max([r for r in same if r.batch == own.batch] or same, key=lambda r: r.when or "")
     assert newest.value is not None

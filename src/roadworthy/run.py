@@ -51,7 +51,9 @@ class Run:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Problem(f"{out}: no folder for records can be made here ({error.strerror})") from error
+            raise Problem(
+                f"{out}: no folder for records can be made here ({error.strerror}); --out names another"
+            ) from error
 
     def check(self, cases: Iterable[Case]) -> None:
         """Read every frame and make every graph; a model whose weights are bad fails on its own if others are good."""

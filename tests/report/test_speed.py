@@ -157,6 +157,13 @@ def test_ratios_are_of_best_batches(tiny_card, chip):
     ) == table.notes
 
 
+def test_a_ratio_below_the_required_one_is_not_rounded_to_it(tiny_card, chip):
+    """Its verdict stands beside it."""
+    figures, asked = parts(tiny_card, [replace(chip, model="tiny", batch=4, value=119.9996)])
+
+    assert [["1.199996", "≥ 1.2", "✕ failed"]] == [row[6:] for row in rows(speed.ratios(tiny_card, figures, asked))[1:]]
+
+
 def test_footnotes_stand_before_notes_on_units(models):
     """In the order of their numbers, with nothing between."""
     table = speed.ratios(models["erfnet"], *parts(models["erfnet"], [], profile.find("modelzoo-310p")))

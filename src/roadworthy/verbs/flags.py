@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any, get_args
 
-from roadworthy import training
+from roadworthy import __version__, training
 from roadworthy.data import cityscapes
 from roadworthy.verbs import pages, work
 from roadworthy.words import Language
@@ -17,6 +17,7 @@ WEIGHTS = "checkpoint (default: the sample weights beside the card, else untrain
 def parser() -> argparse.ArgumentParser:
     """Of all verbs; each sets `verb` to the function that does it."""
     found = argparse.ArgumentParser(prog="roadworthy", description="Acceptance of segmentation networks.")
+    found.add_argument("--version", action="version", version=f"roadworthy {__version__}")
     verbs = found.add_subparsers(required=True, metavar="VERB")
     models = argparse.ArgumentParser(add_help=False)
     models.add_argument("--models", type=Path, action="append", default=[], metavar="DIR", help="more model cards")
