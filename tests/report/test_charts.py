@@ -108,6 +108,13 @@ def test_lines_of_one_number_look_alike_in_every_chart():
     assert sorted(re.findall(r"var\(--line\d\)", first)) == sorted(re.findall(r"var\(--line\d\)", last))
 
 
+def test_a_figure_of_next_to_nothing_is_drawn_whole():
+    """Its mark and ring reach below the axis."""
+    drawn = charts.throughput("n", "t", [Line("cpu", (1,), (0.01,)), LINES[1]], []).svg
+
+    assert {"var(--faint)"} == {re.search(r"var\(--\w+\)", cut)[0] for cut in re.findall(r"clip-path=[^>]*>", drawn)}
+
+
 def test_a_chip_without_a_figure_is_drawn_as_lost():
     """Out of memory at its only batch."""
     assert "crash" in texts(charts.throughput("one", "T", [Line("T4", (), (), ((1, "crash"),))], []).svg)
