@@ -112,11 +112,12 @@ def test_a_lost_figure_is_a_record_with_its_reason(run, case, monkeypatch, tmp_p
     assert [lost] == record.read(tmp_path / "run" / "records.jsonl")
 
 
-def test_frames_that_did_not_fit_a_chip_are_judged_by_memory(run, tiny_card, monkeypatch):
-    """Although the graph alone ran: no other gate judges their loss."""
+@pytest.mark.parametrize(("error", "more"), [(OutOfMemory, [("miou", "oom")]), (BadOutput, [])])
+def test_frames_that_did_not_fit_a_chip_are_judged_by_memory(run, tiny_card, monkeypatch, error, more):
+    """Although the graph alone ran: no other gate judges their loss, as accuracy judges a crash."""
 
     def lost(*_: object, **__: object) -> None:
-        raise OutOfMemory("tiny-bs1-Ascend310: no room")
+        raise error("tiny-bs1-Ascend310: no room")
 
     monkeypatch.setattr(runtimes, "missing", lambda _: None)
     monkeypatch.setattr(pipeline, "build", lambda *_: None)
@@ -128,23 +129,7 @@ def test_frames_that_did_not_fit_a_chip_are_judged_by_memory(run, tiny_card, mon
 
     run.accuracy(case)
 
-    assert [("throughput", "ok"), ("miou", "oom")] == [(r.metric, r.outcome) for r in run.memory(case)]
-
-
-def test_frames_that_were_lost_otherwise_are_no_matter_of_memory(run, tiny_card, monkeypatch):
-    """A crash is judged by accuracy."""
-
-    def lost(*_: object, **__: object) -> None:
-        raise BadOutput("tiny-bs1-Ascend310: aicore died")
-
-    monkeypatch.setattr(runtimes, "missing", lambda _: None)
-    monkeypatch.setattr(pipeline, "build", lambda *_: None)
-    monkeypatch.setattr(pipeline, "timed", lambda *_: timing(0.1))
-    monkeypatch.setattr(pipeline, "evaluated", lost)
-    case = Case(tiny_card, find("Ascend310"), 1)
-    run.accuracy(case)
-
-    assert [("throughput", "ok")] == [(r.metric, r.outcome) for r in run.memory(case)]
+    assert [("throughput", "ok"), *more] == [(r.metric, r.outcome) for r in run.memory(case)]
 
 
 def test_a_case_is_evaluated_once(run, case, monkeypatch):
