@@ -99,6 +99,7 @@ def test_the_erfnet_card_holds_the_guides_figures():
             "file is '{name}.bin'; it must name a frame's file",
         ),
         ('name  = "image"', 'name  = "image"\nfile = "{stem"', "file is '{stem'; it must name a frame's file"),
+        ("[110.0, 130.0]", "[110.0, 1e10]", "throughput is 10000000000.0; it must be"),
         ("[89.5, 89.5]", '[89.5, "oom"]', 'miou holds "oom"; what did not fit stands in published.throughput'),
         (
             "[published.miou]",

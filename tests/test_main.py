@@ -147,6 +147,19 @@ def test_a_dry_run_of_score_reads_no_result(run, tiny_data, tmp_path):
     assert f"compared at the input size with 5 labels of {tiny_data}\n" in out
 
 
+def test_a_full_disk_behind_a_pipe_is_told(tmp_path):
+    """In one line, although no file is named."""
+    row = record.Record(model="tiny", soc="T4", batch=1, metric="throughput", value=1.0, source="measured")
+    record.append(tmp_path / "a.jsonl", [row])
+    words = [sys.executable, "-m", "roadworthy", "merge", str(tmp_path / "a.jsonl")]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert 2 == done.returncode
+    assert "roadworthy: No space left on device\n" in done.stderr
+    assert "None" not in done.stderr
+
+
 def test_the_version_can_be_asked_for(capsys):
     """As records and reports tell it."""
     with pytest.raises(SystemExit) as ended:

@@ -118,6 +118,16 @@ def test_markers_that_are_shown_as_code_are_text(readme, shown):
         page.check(readme, {})
 
 
+def test_a_table_below_code_that_shows_a_fence_is_rendered(readme):
+    """The fence that is shown opens nothing."""
+    shown = "```\n    ```\n    x\n    ```\n```\n"
+    readme.write_text(f"{shown}\n{OLD}", encoding="utf-8")
+
+    page.write(readme, {"one": "| 1 |\n"})
+
+    assert f"{shown}\n{NEW}" == readme.read_text(encoding="utf-8")
+
+
 def test_a_byte_order_mark_stays(readme):
     """Before a marker too."""
     readme.write_text("\ufeff" + OLD.removeprefix("# A\n"), encoding="utf-8")

@@ -26,6 +26,9 @@ def kinds(*lines: str) -> str:
         (("> ```", "> a", "b"), "cct"),  # it ends with the quote around it
         (("```", "a"), "cc"),
         (("```", "``` a", "```", "b"), "ccct"),
+        (("```", "    ```", "    a", "    ```", "```", "b"), "ccccct"),  # a fence shown by four blanks ends none
+        (("```", "> ```", "a", "```", "b"), "cccct"),
+        (("- ```", "  a", "", "b"), "ccct"),  # it ends with the item around it
         (("```pip install a```", "b"), "tt"),  # of one line: a span within text
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,15 @@ def test_measured_training_is_that_of_the_folders_named(tmp_path):
     assert ["icnet-8p-cpu"] == trained(Selection.of([cards.builtin_models()], ["cpu"], [], trained=[folder]))
     assert [] == trained(Selection.of([cards.builtin_models()], [], [8], trained=[folder]))
     assert [] == trained(Selection.of([cards.builtin_models()], [], []))
+
+
+def test_training_of_a_value_that_is_no_number_is_not_judged(tmp_path):
+    """As tables and report leave it out; neither of a folder named nor of committed ones."""
+    endless = replace(TRAINED, value=math.nan, when="2030-01-01")
+    run, committed = kept(tmp_path / "run", TRAINED, endless), kept(tmp_path / "records", replace(endless, devices=1))
+    both = Selection.of([cards.builtin_models()], [], [], trained=[run], committed=committed)
+
+    assert [TRAINED] == [r for r in both.training_records() if r.source == "measured"]
 
 
 def test_a_folder_named_replaces_committed_runs_of_its_cells(tmp_path):

@@ -62,6 +62,13 @@ def test_what_says_nothing_is_left_out_and_told(tmp_path):
     ] == told[0].split(", ")
 
 
+def test_each_record_is_told_of_once(tmp_path):
+    """By the first reason that it is left out for."""
+    _, told = read(kept(tmp_path / "a.jsonl", replace(CHIP, soc="X9", runtime="standin", value=math.inf)))
+
+    assert ["Records left out: 1 of unknown chips (X9)"] == told
+
+
 def test_only_some_of_many_names_are_told(tmp_path):
     """Five, and how many more."""
     _, told = read(kept(tmp_path / "a.jsonl", *(replace(CHIP, model=name) for name in "abcdefgh")))

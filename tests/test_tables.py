@@ -400,6 +400,14 @@ def test_sample_figures_of_unlike_runs_stay_apart_and_what_is_unknown_is_blank()
     ] == cells(tables.sample(rows))
 
 
+def test_a_figure_of_all_batch_sizes_changes_no_others(tiny_card):
+    """It has no batch size to show."""
+    every = replace(SPEED, batch=None, value=500.0)
+
+    assert tables.sample([SAMPLE]) == tables.sample([SAMPLE, replace(every, soc="cpu"), replace(SAMPLE, batch=None)])
+    assert ["", "500.00"] == cells(tables.summary([tiny_card], [every]))[0][2:4]
+
+
 def test_notes_from_files_act_on_no_terminal(tiny_card):
     """Neither colours nor marks that turn the direction of reading."""
     strange = replace(SPEED, environment={"cann": "8\x1b[31m\x07\u202eRTL"})

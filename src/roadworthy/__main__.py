@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"roadworthy: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"roadworthy: {where}{error.strerror}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("roadworthy: interrupted", file=sys.stderr)

@@ -227,6 +227,7 @@ class ModelCard:
                 raise ValueError(f"{key} names {unknown(wrong[0])}")
             if key.startswith("target.") and (wrong := [name for name in names if socs()[name].unnamed]):
                 raise ValueError(f"{key} names {wrong[0]}, a chip without a name; nothing can be promised of it")
+        self.published()  # raises ValueError for a figure that no measurement gives
 
     @property
     def key(self) -> str:

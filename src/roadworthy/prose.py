@@ -42,7 +42,7 @@ def kinds(lines: Sequence[str]) -> list[Kind]:
 
 def _step(place: Place, line: str) -> tuple[Place, Kind]:
     inside, rest = _entered(place.inside, line)
-    if place.until and 0 not in place.inside[len(inside) :]:  # the end of a quote ends what it holds
+    if place.until and inside == place.inside:  # the end of a quote or an item ends what it holds
         return _within(place, line)
     if not rest:
         return Place(inside), "text"
@@ -69,8 +69,9 @@ def _within(place: Place, line: str) -> tuple[Place, Kind]:
     """A line of a comment or of fenced code, whatever its margin."""
     if place.until == ENDED:
         return Place(place.inside, until="" if ENDED in line else ENDED), "comment"
-    bare = line.lstrip(" >")
-    closed = bare.startswith(place.until) and not bare.strip(place.until[0])
+    _, rest = _entered(place.inside, line)
+    bare = rest.lstrip()
+    closed = _margin(rest) < CODE and bare.startswith(place.until) and not bare.strip(place.until[0])
     return Place(place.inside, until="" if closed else place.until), "code"
 
 

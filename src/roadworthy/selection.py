@@ -186,7 +186,9 @@ def _runs(
     cells = {_cell(r) for _, rows in named for r in rows}
     runs = {}
     if committed is not None:
-        kept = [r for r in record.read_folder(committed) if _is_training(r) and r.source == "measured"]
+        kept = [
+            r for r in record.read_folder(committed) if _is_training(r) and r.source == "measured" and not r.endless
+        ]
         kept = [r for r in kept if r.soc in chips.socs()]
         runs[committed] = tuple(sorted((r for r in kept if _cell(r) not in cells), key=lambda r: r.when or ""))
     return {**runs, **dict(named)}
@@ -197,7 +199,7 @@ def _run(folder: Path, found: Mapping[str, ModelCard]) -> tuple[Record, ...]:
     path = folder / "records.jsonl"
     if not path.is_file():
         raise Problem(f"{path}: there is no such file; --trained takes the folder of a training run")
-    rows = tuple(r for r in record.read(path) if _is_training(r))
+    rows = tuple(r for r in record.read(path) if _is_training(r) and not r.endless)
     if not rows:
         raise Problem(f"{path}: holds no record of training; --trained takes the folder of a training run")
     for r in rows:

@@ -60,9 +60,10 @@ def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[s
     known = [r for r in found if r.model in cards]
     if unknown := [r.soc for r in known if r.soc not in chips.socs()]:
         left.append(f"{len(unknown)} of unknown chips ({_some(unknown)})")
+    known = [r for r in known if r.soc in chips.socs()]  # each is told of by the first reason
     if standins := sum(r.runtime == STANDIN for r in known):
         left.append(f"{standins} of stand-ins for tests, which say nothing of a chip")
-    if endless := sum(r.endless for r in known):
+    if endless := sum(r.endless for r in known if r.runtime != STANDIN):
         left.append(f"{endless} whose value is no number")
     return [f"Records left out: {', '.join(left)}"] if left else []
 

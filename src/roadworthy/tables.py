@@ -124,7 +124,7 @@ def _summary_row(card: ModelCard, soc: Soc, known: Sequence[Record], language: L
     worst = min(scored, key=lambda r: r.value or 0, default=None)
     return [
         *(shown(card.key), shown(soc.name)),
-        *(shown(str(own.batch)) if own else shown(""), shown(f"{own.value:.2f}", own) if own else shown("")),
+        *(shown(str(own.batch or "")) if own else shown(""), shown(f"{own.value:.2f}", own) if own else shown("")),
         *ratios,
         *(shown(f"{100 * (worst.value or 0):.2f}", worst) if worst else shown(""), shown(f"{card.target.miou:.2f}")),
         shown(_verdict(card, soc, known, language)),
@@ -166,8 +166,8 @@ def _gate(name: str, language: Language) -> str:
 
 def sample(records: Iterable[Record]) -> str:
     """Figures on the drawn sample data, newest of each cell: mIoU by the guide's convention and pooled, as Markdown."""
-    rows = frame(r for r in records if not r.untrained)
-    rows = rows[(rows.source == "sample") & rows.metric.isin(["miou", "pooled_miou"]) & rows.value.notna()]
+    shown = [r for r in records if r.source == "sample" and r.metric in ("miou", "pooled_miou") and r.value is not None]
+    rows = frame(r for r in shown if not r.untrained and r.batch is not None)
     if rows.empty:
         return "No figure on sample data is committed.\n"
     cell = ["model", "soc", "runtime", "data", "batch"]

@@ -47,7 +47,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "dies": ("on one die times {dies}", "单颗芯片实测值乘以{dies}"),
         "comma": (", ", "，"),
         "semicolon": ("; ", "；"),
-        "failed training": ("{cell}: {told}.", "{cell} 未通过：{told}"),
+        "failed training": ("{cell}: {told}.", "{cell} 未通过：{told}。"),
         "full stop": (".", "。"),
         "device": ("device clock", "设备计时"),
         "wall": ("wall clock", "墙钟计时"),

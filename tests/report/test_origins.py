@@ -69,6 +69,16 @@ def test_what_repeats_throughput_is_a_suite_that_measures_it(models, chip, soc, 
     assert ["bench"] == [shlex.split(command.lines[0])[1] for command in alone]
 
 
+def test_every_runtime_that_was_timed_has_its_command(models, chip):
+    """Of one nothing repeats what another measured."""
+    timed = replace(chip, soc="cpu", data=None, environment={}, runtime="onnxruntime")
+    found = origins.commands(models, [timed, replace(timed, runtime="eager", batch=4)])
+
+    words = [shlex.split(command.lines[0]) for command in found]
+
+    assert [["--batch", "1"], ["--batch", "4", "--runtime", "eager"]] == [own[own.index("--batch") :] for own in words]
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -275,10 +275,12 @@ def test_temperature_and_power_are_read_meanwhile(board, monkeypatch):
 def test_readings_are_of_a_stretch_of_time():
     """What was read while something else ran is not of this figure; what was not told is left out."""
     readings = devices.Readings([(1.0, 40.0, 10.0), (2.0, 41.0, None), (3.0, None, 12.0), (4.0, 43.0, 13.0)])
+    readings.rows += [(5.0, -300.0, -1.0), (6.0, -10.0, 0.0)]  # what no board has, and an idle one in the cold
 
     assert ([41.0], [12.0]) == readings.between(2.0, 3.0)
     assert ([43.0], [13.0]) == readings.between(4.5, 4.6)  # a stretch shorter than the time between two
     assert ([], []) == readings.between(0.1, 0.2)
+    assert ([-10.0], [0.0]) == readings.between(5.0, 6.0)
 
 
 def test_a_board_too_busy_to_answer_costs_its_reading_alone(says, folder, monkeypatch):

@@ -89,8 +89,8 @@ def throughput(name: str, title: str, lines: Sequence[Line], required: Sequence[
             best = max(range(len(at)), key=lambda j: line.values[j])
             label += f": best {line.values[best]:.2f} at batch {line.at[best]}"
             axes.plot(at[best], line.values[best], "o", markersize=12, mfc="none", mec=colour, mew=1.4, clip_on=False)
-        whole: Any = {"markersize": 5, "linewidth": 1.8, "clip_on": False}  # also where a value is next to nothing
-        axes.plot(at, line.values, dash, marker=marker, color=colour, label=_wrapped(label), **whole)
+        drawn: Any = {"markersize": 5, "linewidth": 1.8, "clip_on": False}  # also where a value is next to nothing
+        axes.plot(at, line.values, dash, marker=marker, color=colour, label=_wrapped(label), **drawn)
         for batch, met in line.lost:
             spot = (place[batch], 0.07 * top * (1 + i % 4))
             side = -1 if place[batch] else 1  # left of the first is the axis

@@ -84,10 +84,13 @@ def _of_chip(card: ModelCard, rows: Sequence[Record]) -> list[Command]:
     scored, timed = [r for r in rows if r.data], [r for r in rows if not r.data]
     host = chips.find(rows[0].soc).vendor == "host"
     accepted = scored if host or not scored else rows  # on a chip, whether a batch fits is seen by timing it
-    apart = timed if host or not scored else []
-    facts = {key: str(text) for r in rows for key, text in r.environment.items() if key in COMMANDS}
+    apart: dict[tuple[str | None, str | None], list[Record]] = {}
+    for r in timed if host or not scored else []:
+        apart.setdefault((r.runtime, r.weights), []).append(r)
+    facts = {key: text for r in rows for key, text in r.environment.items() if key in COMMANDS}
     built = [line for key, what in COMMANDS.items() if key in facts for line in (f"# {what}", *facts[key].splitlines())]
-    suites = ((("acceptance", "-k", card.key), accepted), (("bench", "-k", f"throughput and {card.key}"), apart))
+    accepting, timing = ("acceptance", "-k", card.key), ("bench", "-k", f"throughput and {card.key}")
+    suites = [(accepting, accepted), *((timing, own) for own in apart.values())]
     return [_typed(card, words, own, built) for words, own in suites if own]
 
 
@@ -137,7 +140,7 @@ def _of_training(card: ModelCard, record: Record) -> Command:
 
 
 def _told(record: Record, data: str | None) -> dict[str, str]:
-    known = {key: str(text) for key, text in record.environment.items()}
+    known = dict(record.environment)
     ordered = {key: known[key] for key in FIRST if key in known}
     run = {
         "newest run": f"{record.model}, {day(record.when)}",

@@ -46,8 +46,9 @@ def check(out: Path) -> None:
         raise Problem(f"{out}: is a folder; the report goes into a file such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise Problem(f"{out}: there is no folder {out.parent}; name a file in one that is there")
-    if not os.access(out.parent, os.W_OK | os.X_OK):
-        raise Problem(f"{out}: the folder {out.parent} cannot be written to; name a file in another")
+    folder = Path(os.path.realpath(out)).parent  # where a link leads
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Problem(f"{out}: the folder {folder} cannot be written to; name a file in another")
     if out.is_file() and not _is_report(out):
         raise Problem(f"{out}: is no report of roadworthy, and would be lost; name a new file")
 

@@ -29,6 +29,9 @@ class Device:
     health: str = ""
 
 
+ZERO = -273.15  # degrees Celsius
+
+
 @dataclass
 class Readings:
     """Seconds since the epoch, temperature (degrees Celsius) and power (watts), while something ran."""
@@ -39,7 +42,8 @@ class Readings:
         """Temperatures and power of a stretch of time, of the last reading before its end where it was shorter than one."""
         rows = [row for row in self.rows if began <= row[0] <= ended]
         rows = rows or [row for row in self.rows if row[0] <= ended][-1:]
-        return [c for _, c, _ in rows if c is not None], [w for _, _, w in rows if w is not None]
+        temperatures = [c for _, c, _ in rows if c is not None and c >= ZERO]
+        return temperatures, [w for _, _, w in rows if w is not None and w >= 0]  # tools write -1 for unknown
 
 
 @remembered
