@@ -241,6 +241,16 @@ def test_nothing_good_is_said_of_a_network_that_does_not_run(tiny_card):
     assert "crash at batch 1" in because(tiny_card, "PerfStatus", *published, replace(SPEED, **LOST))
 
 
+def test_what_did_not_run_is_named_beside_what_did(tiny_card):
+    """Frames that did not fit where the graph alone ran, a batch that crashed; none that is known not to fit."""
+    frames = replace(SCORE, source="measured", **{**LOST, "outcome": "oom"})
+    rows = [SPEED, frames, replace(SPEED, batch=4, **LOST)]
+
+    assert "OK" == statuses(tiny_card, *rows)["FuncStatus"]
+    assert "Ascend310P3 ran it at batch 1; batch 1: oom; batch 4: crash" == because(tiny_card, "FuncStatus", *rows)
+    assert "Ascend310P3 ran it at batch 1" == because(tiny_card, "FuncStatus", SPEED)
+
+
 def test_a_batch_that_is_known_not_to_fit_is_no_failure(tiny_card):
     """It was tried, as the card expects: what the guide says of the others stands."""
     card = replace(tiny_card, target=replace(tiny_card.target, oom={"Ascend310P3": (16,)}))

@@ -40,7 +40,8 @@ class Level:
         """The reason in one sentence."""
         own, gpu = self.facts.get("pair", (None, None))
         unlike = origin.unlike(own, gpu, language) if own else ""
-        facts = {**self.facts, "unlike": unlike and f"{SEPARATOR[language]}{unlike}"}
+        lost = "".join(f"{SEPARATOR[language]}batch {batch}: {told}" for batch, told in self.facts.get("lost", ()))
+        facts = {**self.facts, "unlike": unlike and f"{SEPARATOR[language]}{unlike}", "lost": lost}
         return str(_sentences()[self.reason][language].format(**facts))
 
 
@@ -70,7 +71,8 @@ def of_ratio(ratio: float) -> str:
 def _function(card: ModelCard, known: Sequence[Record]) -> Level:
     soc = card.target.judge
     if ran := _ran(card, known):
-        return Level("FuncStatus", "OK", "ran", {"soc": soc, "batches": ", ".join(map(str, ran))})
+        lost = dict.fromkeys((r.batch, r.outcome) for r in _tried(card, known) if r.outcome not in gates.RAN)
+        return Level("FuncStatus", "OK", "ran", {"soc": soc, "batches": ", ".join(map(str, ran)), "lost": tuple(lost)})
     return _nothing_ran(card, known, "FuncStatus")
 
 
