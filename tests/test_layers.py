@@ -21,8 +21,8 @@ LAYERS = [
     },
     {"network", "cache", "whole"},  # what several share: checkpoint -> torch module; things made once; files, whole
     {"data", "convert", "runtimes", "score", "measure", "worker", "lease"},  # steps
-    {"gates", "sheet", "standard", "notes", "page", "merge", "printed"},  # readers: nouns, never a step
-    {"standing", "trained", "ci", "lint", "zoo", "sources"},  # readers of what the other readers say
+    {"gates", "standard", "notes", "page", "merge", "printed"},  # readers: nouns, never a step
+    {"standing", "sheet", "trained", "ci", "lint", "zoo", "sources"},  # readers of what the other readers say
     {"judged"},  # records -> the verdicts that the suites give on them
     {"tables"},  # figures and verdicts -> Markdown
     {"report"},  # what all readers say, as a page

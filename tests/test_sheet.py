@@ -59,6 +59,15 @@ def test_rows_of_batches_end_with_each_chips_own_best(tiny_card):
     )
 
 
+def test_of_equal_batches_the_smallest_is_the_best(tiny_card):
+    """As for verdicts, in whatever order they are known."""
+    columns = (BATCH, SPEED_OF_P3)
+    known = [figure(P3, 8, 150.0), figure(P3, 4, 150.0), figure(P3, 1, 100.0)]
+    sheet = Sheet(tiny_card, Layout("t", "batches", columns, best="best", bold=True), known, known)
+
+    assert [False, True, False, False] == [row[1] for row in sheet.marked()]
+
+
 def test_a_ratio_that_is_not_there_has_nothing_behind_it(tiny_card):
     """A blank stands for no figure, so that no note says where it was measured; words for lost memory are of what was lost."""
     pair = f"{P3} / {OLD}"

@@ -158,10 +158,8 @@ def _parity(card: ModelCard, cells: Mapping[Cell, Sequence[Record]]) -> list[Jud
 
 def _ratios(card: ModelCard, known: Sequence[Record], rule: Profile | None) -> list[Judged]:
     """Of the chips that the card delivers."""
-    judge = chips.find(card.target.judge).atc_name
-    own = [soc for soc in chips.socs().values() if soc.atc_name == judge and any(r.soc == soc.name for r in known)]
     found = []
-    for soc in own or [chips.find(judge)]:
+    for soc in standing.delivered(card, known):
         for other, required in profile.ratios(card, soc, rule).items():
             verdict = gates.ratio(card, soc, other, required, known)
             behind = [r for r in (gates.best(known, soc.name), gates.best(known, other)) if r is not None]

@@ -107,11 +107,11 @@ class Run:
         parts = share.gathered(replace(found, worst=()) if isinstance(found, Evaluation) else found)
         if lost := next((part for part in parts if isinstance(part, Problem)), None):
             raise lost
-        found_by_all: Evaluation = evaluations.joined(parts) if share.world > 1 else parts[0]
-        if self._keep and (seen := frames.of_all(found_by_all, mine, share, self._keep)) and share.first:
+        everything: Evaluation = evaluations.joined(parts) if share.world > 1 else parts[0]
+        if self._keep and (seen := frames.of_all(everything, mine, share, self._keep)) and share.first:
             pictures = self._samples(case, "frames", **frames.arrays(seen, dataset))
             self._worst[case.id] = (seen[0].miou, pictures)
-        return found_by_all
+        return everything
 
     def accuracy(self, case: Case) -> list[Record]:
         """MIoU by the card's convention and by the pooled standard; the matrices of all frames beside the records.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from roadworthy import gates
 from roadworthy.card import ModelCard
 from roadworthy.layout import OF_A_RUN, Column, Layout
 from roadworthy.problem import Problem
@@ -84,8 +85,7 @@ class Sheet:
 
     def best(self, soc: str) -> Record | None:
         """The record of a chip's highest throughput that counts; None where it has none."""
-        speeds = [r for r in self.counted if (r.soc, r.metric) == (soc, "throughput") and r.value is not None]
-        return max(speeds, key=lambda r: r.value or 0, default=None)
+        return gates.best(self.counted, soc)
 
     def batch(self, row: Row, soc: str) -> int | None:
         """The batch size at which a row shows a chip: the best one, or where there is none the first that it has figures of."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from roadworthy import markdown, merge
 from roadworthy import soc as chips
@@ -12,6 +14,8 @@ from roadworthy.card import ModelCard
 from roadworthy.merge import Line
 from roadworthy.problem import Problem
 from roadworthy.record import STANDIN, Record
+
+Why: TypeAlias = Literal["model", "chip", "stand-in", "value"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def read(named: Sequence[Path], cards: Mapping[str, ModelCard], tell: Callable[[
     notes = _left_out(found, cards)
     for note in notes:
         tell(note)
-    return Sources(tuple(lines), tuple(r for r in found if _says_something(r, cards)), tuple(notes))
+    return Sources(tuple(lines), tuple(r for r in found if _why_not(r, cards) is None), tuple(notes))
 
 
 def _lines(source: Path, tell: Callable[[str], None]) -> list[Line]:
@@ -48,23 +52,29 @@ def _lines(source: Path, tell: Callable[[str], None]) -> list[Line]:
     return found
 
 
-def _says_something(record: Record, cards: Mapping[str, ModelCard]) -> bool:
-    known = record.model in cards and record.soc in chips.socs()
-    return known and record.runtime != STANDIN and not record.endless
+def _why_not(record: Record, cards: Mapping[str, ModelCard]) -> Why | None:
+    """The first reason that a record says nothing; None where it does."""
+    if record.model not in cards:
+        return "model"
+    if record.soc not in chips.socs():
+        return "chip"
+    if record.runtime == STANDIN:
+        return "stand-in"
+    return "value" if record.endless else None
 
 
 def _left_out(found: Sequence[Record], cards: Mapping[str, ModelCard]) -> list[str]:
-    left = []
-    if strange := [r.model for r in found if r.model not in cards]:
-        left.append(f"{len(strange)} of models without a card ({_some(strange)}; --models takes a folder of cards)")
-    known = [r for r in found if r.model in cards]
-    if unknown := [r.soc for r in known if r.soc not in chips.socs()]:
-        left.append(f"{len(unknown)} of unknown chips ({_some(unknown)})")
-    known = [r for r in known if r.soc in chips.socs()]  # each is told of by the first reason
-    if standins := sum(r.runtime == STANDIN for r in known):
-        left.append(f"{standins} of stand-ins for tests, which say nothing of a chip")
-    if endless := sum(r.endless for r in known if r.runtime != STANDIN):
-        left.append(f"{endless} whose value is no number")
+    why: dict[Why | None, list[Record]] = defaultdict(list)
+    for record in found:
+        why[_why_not(record, cards)].append(record)
+    models, socs = _some([r.model for r in why["model"]]), _some([r.soc for r in why["chip"]])
+    words: Mapping[Why, str] = {
+        "model": f"of models without a card ({models}; --models takes a folder of cards)",
+        "chip": f"of unknown chips ({socs})",
+        "stand-in": "of stand-ins for tests, which say nothing of a chip",
+        "value": "whose value is no number",
+    }
+    left = [f"{len(why[key])} {text}" for key, text in words.items() if why[key]]
     return [f"Records left out: {', '.join(left)}"] if left else []
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from roadworthy import gates
+from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.record import STANDIN, Record
+from roadworthy.soc import Soc
 
 
 def figures(card: ModelCard, records: Iterable[Record]) -> list[Record]:
@@ -27,6 +29,13 @@ def counted(card: ModelCard, records: Iterable[Record]) -> list[Record]:
     """
     known, unstable = _newest(card, records)
     return gates.counted(card, [*known, *unstable])
+
+
+def delivered(card: ModelCard, known: Iterable[Record]) -> list[Soc]:
+    """The chip that a card delivers, tuned and not, where it has figures; untuned where it has none."""
+    judge, there = chips.find(card.target.judge).atc_name, {r.soc for r in known}
+    own = [soc for soc in chips.socs().values() if soc.atc_name == judge and soc.name in there]
+    return own or [chips.find(judge)]
 
 
 def _newest(card: ModelCard, records: Iterable[Record]) -> tuple[list[Record], list[Record]]:

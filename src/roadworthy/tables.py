@@ -11,7 +11,6 @@ from typing import get_args
 import pandas as pd
 
 from roadworthy import bound, gates, judged, markdown, notes, origin, page, profile, standard, standing
-from roadworthy import soc as chips
 from roadworthy.card import ModelCard
 from roadworthy.gates import Verdict
 from roadworthy.layout import Layout
@@ -89,7 +88,7 @@ def summary(cards: Iterable[ModelCard], records: Sequence[Record], language: Lan
     rows, cards = [], list(cards)
     for card in cards:
         known = [r for r in standing.counted(card, records) if r.run is None]  # of training there is no row
-        rows += [_summary_row(card, soc, known, language) for soc in _delivered(card, known)]
+        rows += [_summary_row(card, soc, known, language) for soc in standing.delivered(card, known)]
     found = notes.noted(head, rows, language)
     failed = [line for card in cards for line in _training_that_failed(card, records, language)]
     return _markdown(found.head, found.rows) + _below([word("of best", language), *failed, *found.lines])
@@ -99,12 +98,6 @@ def _training_that_failed(card: ModelCard, records: Sequence[Record], language: 
     """A sentence for every verdict on a training run that failed: there is no row of it in the summary."""
     failed = [one for one in judged.training(card, records) if one.verdict.outcome == "failed"]
     return [word("failed training", language, cell=one.cell, told=str(one.verdict)) for one in failed]
-
-
-def _delivered(card: ModelCard, known: Sequence[Record]) -> list[Soc]:
-    delivered = chips.find(card.target.judge).atc_name
-    own = [soc for soc in chips.socs().values() if soc.atc_name == delivered and any(r.soc == soc.name for r in known)]
-    return own or [chips.find(delivered)]
 
 
 def _summary_row(card: ModelCard, soc: Soc, known: Sequence[Record], language: Language) -> list[notes.Cell]:

@@ -62,11 +62,8 @@ class Page:
 
 def page(cards: Mapping[str, ModelCard], archive: Archive, rule: Profile | None) -> Page:
     """What the records say of the models; those without a record are shown with the figures of their guides."""
-    by_model: dict[str, list[Record]] = {key: [] for key in cards}
-    for record in archive.records:
-        by_model[record.model].append(record)
-    found = {key: judged.verdicts(card, by_model[key], rule) for key, card in cards.items()}
-    figures = {key: speed.known(card, by_model[key]) for key, card in cards.items()}
+    found = {key: judged.verdicts(card, archive.records, rule) for key, card in cards.items()}
+    figures = {key: speed.known(card, archive.records) for key, card in cards.items()}
     places = speed.places(r for own in figures.values() for r in own)
     every = [one for own in found.values() for one in own]
     return Page(
@@ -77,9 +74,7 @@ def page(cards: Mapping[str, ModelCard], archive: Archive, rule: Profile | None)
         notes=archive.notes,
         counts=verdicts.counts(every),
         verdicts=verdicts.table(every),
-        chapters=[
-            _chapter(card, by_model[key], figures[key], found[key], archive, places) for key, card in cards.items()
-        ],
+        chapters=[_chapter(card, figures[key], found[key], archive, places) for key, card in cards.items()],
         galleries=[gallery for card in cards.values() for gallery in frames.galleries(card, archive)],
         errors=frames.errors(),
         environment=origins.environments(archive.records),
@@ -87,19 +82,14 @@ def page(cards: Mapping[str, ModelCard], archive: Archive, rule: Profile | None)
     )
 
 
-def _chapter(  # noqa: PLR0913, PLR0917  what a model is told of
-    card: ModelCard,
-    records: Sequence[Record],
-    figures: Sequence[Record],
-    found: Sequence[Judged],
-    archive: Archive,
-    places: Sequence[str],
+def _chapter(
+    card: ModelCard, figures: Sequence[Record], found: Sequence[Judged], archive: Archive, places: Sequence[str]
 ) -> Chapter:
     asked = [one for one in found if "-vs-" in one.cell and one.verdict.gate.startswith("throughput")]
     drawn, table = speed.chart(card, figures, asked, places), speed.figures_table(card, figures)
     drop = card.target.drop
     allowed = f"{drop.points:g} points" if drop.points is not None else f"{100 * (drop.relative or 0):g} % of it"
-    history = [past.history(card, records, metric) for metric in past.METRICS]
+    history = [past.history(card, archive.records, metric) for metric in past.METRICS]
     return Chapter(
         key=card.key,
         name=card.name,
@@ -110,5 +100,5 @@ def _chapter(  # noqa: PLR0913, PLR0917  what a model is told of
         ratios=speed.ratios(card, figures, asked),
         classes=iou.tables(card, archive),
         history=[Plot(*pair) for pair in history if pair],
-        training=training.table(card, records, found),
+        training=training.table(card, archive.records, found),
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from roadworthy.problem import Problem, Unavailable
+from roadworthy.record import COLDEST
 from roadworthy.runtimes import cann, lacks, npu_smi, nvidia_smi
 from roadworthy.runtimes.remembered import remembered
 from roadworthy.soc import Soc, socs
@@ -29,9 +30,6 @@ class Device:
     health: str = ""
 
 
-ZERO = -273.15  # degrees Celsius
-
-
 @dataclass
 class Readings:
     """Seconds since the epoch, temperature (degrees Celsius) and power (watts), while something ran."""
@@ -42,7 +40,7 @@ class Readings:
         """Temperatures and power of a stretch of time, of the last reading before its end where it was shorter than one."""
         rows = [row for row in self.rows if began <= row[0] <= ended]
         rows = rows or [row for row in self.rows if row[0] <= ended][-1:]
-        temperatures = [c for _, c, _ in rows if c is not None and c >= ZERO]
+        temperatures = [c for _, c, _ in rows if c is not None and c >= COLDEST]
         return temperatures, [w for _, _, w in rows if w is not None and w >= 0]  # tools write -1 for unknown
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roadworthy import card as modelcards
@@ -44,9 +44,9 @@ def case(options: argparse.Namespace, batch: int, say: Callable[[str], None]) ->
     return Case(card(options), chips.find(soc), batch, runtime)
 
 
-def records(options: argparse.Namespace) -> tuple[Record, ...]:
+def records(options: argparse.Namespace, known: Mapping[str, ModelCard]) -> tuple[Record, ...]:
     """The records of what `--records` names, or the committed ones; raises Problem as `sources.read`."""
-    return sources.read(options.records or committed(), cards(options), tell).records
+    return sources.read(options.records or committed(), known, tell).records
 
 
 def committed() -> list[Path]:

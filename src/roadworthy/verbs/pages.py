@@ -17,7 +17,8 @@ def tables(options: argparse.Namespace) -> int:
     """Print the guides' tables, render them in pages, or check that pages have them."""
     from roadworthy import tables as renderer  # noqa: PLC0415
 
-    found, records = given.cards(options), given.records(options)
+    found = given.cards(options)
+    records = given.records(options, found)
     every = list(found.values())
     if wrong := [name for name in options.model if name not in found]:
         raise Problem(f"{wrong[0]}: there is no such model; known: {', '.join(found)}")
@@ -98,8 +99,8 @@ def deliver(options: argparse.Namespace) -> None:
     """Write what goes to the model zoo: modelzoo_level.txt, and the model's guide as README.md."""
     from roadworthy import deliver as delivery  # noqa: PLC0415
 
-    card = given.card(options)
-    for level in delivery.write(card, given.records(options), options.out, options.language):
+    card, records = given.card(options), given.records(options, given.cards(options))
+    for level in delivery.write(card, records, options.out, options.language):
         status = level.status or "left out"
         given.tell(f"{level.key}: {status}: {level.because('en')}")
     for name in (delivery.LEVELS, delivery.GUIDE):
